@@ -1,0 +1,300 @@
+"""Read startup files and refuse what they would run: the part that every protected start pays for.
+
+The way of one line: ``read_startup_file`` (bytes, once) -> ``line_records`` (a `Record` each) ->
+``Startup.decide`` -> extend ``sys.path``, or ``Startup.refuse``.  Nothing here executes text: what
+a mode lets run is handed, line by line, to stock ``site`` by the module ``keep``.
+
+Loaded before the first site directory is added.  Imports only what stock ``site`` has loaded, and
+``keep``, when a line needs it.  The words are those of the ``site`` docs and of PEP 829.
+"""
+
+from __future__ import annotations
+
+import _io
+import os
+import stat
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+RUNNING_MODES = ("allow", "warn")
+MODES = (*RUNNING_MODES, "quiet", "refuse", "skip")
+DEFAULT_MODE = "refuse"  # a distributor changes the default here, and nowhere else
+
+PATH, IMPORT, ENTRY = "path entry", "import line", "entry point"
+CUSTOMIZE, FILE = "customize module", "startup file"
+CUSTOMIZE_NAMES = ("sitecustomize", "usercustomize")
+IMPORT_STARTS = ("import ", "import\t")
+BOM = b"\xef\xbb\xbf"
+
+SIZE_CAP = 4 << 20  # bytes of one startup file; the largest seen so far held 35,000
+PRINTED_REFUSALS = 10
+PLACE_WIDTH = 1000  # a line of ours fits a pipe's atomic write, whatever the file is called
+
+# How this interpreter reads a .pth file: bytes.decode and str.splitlines from 3.13, strip in 3.15.
+SPLITS_LIKE_STR = sys.version_info >= (3, 13)
+STRIPS = sys.version_info >= (3, 15)
+
+# Modules of other platforms that the standard library tries to import: each is an empty place that
+# a file in a site directory could fill.
+FOREIGN_NAMES = {
+    "posix": ("_scproxy", "_winapi", "_wmi", "msvcrt", "nt", "winreg"),
+}
+
+
+class Record(str):
+    """One line of a startup file, or the name of a customize module, that knows its place.
+
+    ``line`` counts from 1; 0 is the file as a whole.  ``runs_here`` is False for a line that only
+    other versions of Python execute.
+    """
+
+    __slots__ = ("file", "kind", "line", "runs_here", "slug")
+    file: str
+    line: int
+    kind: str
+    slug: str
+    runs_here: bool
+
+    def __new__(cls, text: str, file: str, line: int, kind: str, slug: str = "") -> Record:
+        """Make the record of one line; its slug is that of its kind unless another is given."""
+        self = super().__new__(cls, text)
+        self.file, self.line, self.kind = file, line, kind
+        self.slug = slug or kind.replace(" ", "-")
+        self.runs_here = slug != "other-python"
+        return self
+
+    def strip(self, _chars: str | None = None, /) -> Record:
+        """Return the record itself: 3.15's reader strips every line, and would lose the place."""
+        return self
+
+    def message(self) -> str:
+        """Return the line that reports the refusal: printable ASCII, without line end."""
+        where = place(self.file, self.line)
+        if self.kind == FILE:
+            return f"safesite: {where}: skipped: {self} ({self.slug})"
+        return f"safesite: {where}: refused {self.kind}: {quoted(self)} ({self.slug})"
+
+
+def quoted(text: str, width: int = 80) -> str:
+    """Return a printable ASCII repr of text, cut to width characters."""
+    shown = ascii(text[:width])
+    if len(text) > width or len(shown) > width:
+        shown = shown[: width - 4] + "..." + shown[0]
+    return shown
+
+
+def place(file: str, line: int = 0) -> str:
+    """Return ``file:line`` for a message; a name that could mislead a reader comes quoted."""
+    plain = file.isascii() and file.isprintable() and ": " not in file and file[:1] not in "'\""
+    if not plain or len(file) > PLACE_WIDTH:
+        file = quoted(file, PLACE_WIDTH)
+    return f"{file}:{line}" if line else file
+
+
+def say(message: str) -> None:
+    """Write one line to standard error; a broken one is no reason not to start."""
+    stream = sys.stderr
+    try:
+        if stream is sys.__stderr__ and stream is not None:
+            # Past the buffer: text stuck in it would fail again, and change the exit code.
+            stream.flush()
+            os.write(stream.fileno(), f"{message}\n".encode("ascii"))
+        elif stream is not None:
+            stream.write(f"{message}\n")
+    except Exception:  # noqa: BLE001, S110 - a program may put any object in place of sys.stderr
+        pass
+
+
+def read_startup_file(path: str, skips_hidden: bool) -> bytes | None:
+    """Return a startup file's bytes, or None where the platform marks it as hidden (gh-113659).
+
+    Raises OSError or ValueError.  Opens regular files only: a FIFO or a device could hold up the
+    start for ever.
+    """
+    st = os.lstat(path)
+    if skips_hidden and (
+        getattr(st, "st_flags", 0) & stat.UF_HIDDEN
+        or getattr(st, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_HIDDEN
+    ):
+        return None
+    if stat.S_ISLNK(st.st_mode):
+        st = os.stat(path)
+    if not stat.S_ISREG(st.st_mode):
+        raise ValueError("not a regular file")
+    data = b""
+    if 0 < st.st_size <= SIZE_CAP:  # 0 is what /proc says of files whose reading never ends
+        with _io.open_code(path) as file:
+            data = file.read(SIZE_CAP + 1)
+    if max(st.st_size, len(data)) > SIZE_CAP:
+        raise ValueError(f"larger than {SIZE_CAP} bytes, the cap that keeps a start short")
+    return data
+
+
+def line_records(file: str, lines: Iterable[str]) -> list[Record]:
+    """Return the path entries and executable lines among the lines of a .pth file, in order.
+
+    Executable is what any supported Python would execute: lstrip() covers each one's test.  A path
+    entry is what this Python takes for one; a line that only another would execute can be both.
+    """
+    records = []
+    for number, line in enumerate(lines, 1):
+        text = line.strip() if STRIPS else line
+        if text.startswith(IMPORT_STARTS):
+            records.append(Record(text, file, number, IMPORT))
+            continue
+        if line.lstrip().startswith(IMPORT_STARTS):
+            records.append(Record(line, file, number, IMPORT, "other-python"))
+        text = text.rstrip()
+        if text and not text.startswith("#"):
+            records.append(Record(text, file, number, PATH))
+    return records
+
+
+class Startup:
+    """What safesite has decided in this process, and the mode it decides by.
+
+    One instance, `startup`.  Re-entrant: code that is allowed to run may call ``site.addsitedir``.
+    """
+
+    def __init__(self) -> None:
+        self.mode = DEFAULT_MODE
+        self.site: Any = None  # the module site, and what was replaced in it
+        self.stock: dict[str, Callable[..., Any]] = {}
+        self.skips_hidden = True
+        self.refused: dict[tuple[str, int, str], Record] = {}
+        self.warned: dict[tuple[str, int, str], bool] = {}
+        self.customize_dirs: list[str] = []
+        self.done: set[str] = set()
+        self.depth = self.printed = self.unprinted = self.reported = 0
+        self.hinted = False
+        self.log = ""
+
+    def read_environment(self) -> None:
+        """Take mode and log from the environment; call once, before anything is decided."""
+        if sys.flags.ignore_environment:
+            return
+        self.log = os.environ.get("SAFESITE_LOG", "")
+        if "SAFESITE_HINTED" in os.environ:
+            self.keep().hide_hint(self)
+        mode = os.environ.get("SAFESITE_MODE") or DEFAULT_MODE
+        self.mode = mode if mode in MODES else "refuse"
+        if mode not in MODES:
+            say(f"safesite: SAFESITE_MODE: unknown mode {quoted(mode)}, so refuse is used (mode)")
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the mode runs no startup code without permission."""
+        return self.mode not in RUNNING_MODES
+
+    def keep(self) -> Any:
+        """Return the module for all that is not plainly refused, imported when it is needed."""
+        name = "_safesite_keep" if __name__ == "_safesite" else "safesite.keep"
+        __import__(name)
+        return sys.modules[name]
+
+    def decide(self, line: Record) -> bool:
+        """Return whether an executable line or customize module may run: nothing else says yes."""
+        return line.runs_here and not self.refuses and bool(self.keep().permits(self, line))
+
+    def refuse(self, line: Record) -> None:
+        """Note a refusal, once a line and process, and report it as the mode says."""
+        if self.refused.setdefault((line.file, line.line, line), line) is not line:
+            return
+        loud = line.slug == "customize-pythonpath" or self.printed < PRINTED_REFUSALS
+        if sys.flags.verbose or (loud and self.mode != "quiet"):
+            self.printed += 1
+            say(line.message())
+        else:
+            self.unprinted += 1
+
+    def begin(self) -> None:
+        """Open a call into ``site``; nested calls report together, at the end of the outermost."""
+        self.depth += 1
+        for name in FOREIGN_NAMES.get(os.name, ()) if self.refuses else ():
+            sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: no such module
+
+    def end(self) -> None:
+        """Close what begin() opened."""
+        self.depth -= 1
+        if not self.depth:
+            self.done.clear()
+            if len(self.refused) > self.reported:
+                self.keep().finish_report(self)
+
+    def read(self, path: str) -> bytes | None:
+        """Return a startup file's bytes; None, with a report unless hidden, if it is skipped."""
+        try:
+            return read_startup_file(path, self.skips_hidden)
+        except (OSError, ValueError) as exc:
+            self.skip(path, getattr(exc, "strerror", None) or str(exc))
+            return None
+
+    def skip(self, path: str, reason: str) -> None:
+        """Note and report a startup file that cannot be used."""
+        self.refuse(Record(ascii(reason)[1:-1], path, 0, FILE, "skipped"))
+
+    def read_pth(self, path: str) -> list[Record] | None:
+        """Return the records of a .pth file; None if it is skipped."""
+        data = self.read(path)
+        if data is None:
+            return None
+        try:
+            lines = data.removeprefix(BOM).decode().splitlines()
+            usual = SPLITS_LIKE_STR or (data.isascii() and len(data.splitlines()) == len(lines))
+        except UnicodeDecodeError:
+            lines, usual = [], False
+        if usual:
+            return line_records(path, lines)
+        return self.keep().read_otherwise(self, path, data, lines)  # type: ignore[no-any-return]
+
+    def add_package(self, sitedir: str, name: str, known_paths: set[str]) -> None:
+        """Do what ``addpackage`` does on 3.10 to 3.14, but for the lines that may not run."""
+        records = self.read_pth(os.path.join(sitedir, name)) or []
+        allowed = {line.line for line in records if line.kind == IMPORT and self.decide(line)}
+        if allowed or sys.flags.verbose:
+            self.keep().feed_addpackage(self, records, allowed, sitedir, name, known_paths)
+            return
+        for line in records:
+            if line.kind == IMPORT:
+                self.refuse(line)
+                continue
+            path, pathcase = self.site.makepath(sitedir, str(line))
+            if pathcase not in known_paths and os.path.exists(path):
+                sys.path.append(path)
+                known_paths.add(pathcase)
+
+    def read_lines(self, sitedir: str, name: str, suffix: str) -> tuple[list[str] | None, str]:
+        """Do what ``_read_pthstart_file`` does on 3.15, with lines that know their place."""
+        path = os.path.join(sitedir, name)
+        records = self.read_pth(path) if suffix == ".pth" else self.keep().read_start(self, path)
+        if records is None:
+            return None, path
+        lines = [""] * max((line.line for line in records), default=0)
+        for line in records:
+            if line.runs_here:
+                lines[line.line - 1] = str(line) if line.kind == PATH else line
+            else:
+                self.refuse(line)
+        return lines, path
+
+    def note_customize(self, sitedir: str, names: Iterable[str]) -> None:
+        """Remember a site directory whose listing may hold a customize module, in any form."""
+        if any(name.lower().startswith(CUSTOMIZE_NAMES) for name in names):
+            self.customize_dirs.append(sitedir)
+
+    def exec_customize(self, name: str, stock: Callable[[], None]) -> None:
+        """Do what ``execsitecustomize`` and its twin do, but for a module that may not run."""
+        path = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
+        found = self.keep().find_customize(self, name, path) if path or self.customize_dirs else ()
+        refused = [module for module in found if not self.decide(module)]
+        for module in refused:
+            self.refuse(module)
+        if not refused and not self.refuses:
+            stock()
+
+
+startup = Startup()

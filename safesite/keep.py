@@ -1,0 +1,304 @@
+"""What is not plainly refused: odd encodings, customize modules, the modes that run code, the log.
+
+Loaded by ``core`` when a line needs it, never otherwise, so a start without executable lines does
+not pay for it.  Here and in ``core`` no text of a startup file is executed: what may run is handed
+to the original functions of ``site``, so that order, namespace, frame locals and messages are
+stock's own.  Imports at module level only what stock ``site`` has loaded.
+"""
+
+from __future__ import annotations
+
+import _frozen_importlib_external
+import _io
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+    from safesite import core
+    from safesite.core import Record, Startup
+else:
+    core = sys.modules["_safesite" if __name__ == "_safesite_keep" else "safesite.core"]
+
+
+# Reading: what the hot path leaves to this module.
+
+
+def read_otherwise(startup: Startup, path: str, data: bytes, lines: list[str]) -> list[Record]:
+    """Return the records of a .pth file that this Python and the newest ones read differently.
+
+    ``lines`` are those of the file as UTF-8, none where it is not.  Path entries and what would run
+    here come from this Python's own reading, other executable lines from ``lines``.
+    """
+    native = native_lines(data)
+    if native is None:
+        startup.skip(path, "it cannot be decoded (as UTF-8, or as the locale says)")
+    records = core.line_records(path, native or [])
+    # This Python's line may hold several of the other lines: the first of them is this line.
+    seen = {str(line).splitlines()[0].strip() for line in records if line.kind == core.IMPORT}
+    for line in core.line_records(path, lines):
+        if line.kind == core.IMPORT and str(line).strip() not in seen:
+            records.append(core.Record(line, path, line.line, core.IMPORT, "other-python"))
+    return records
+
+
+def native_lines(data: bytes) -> list[str] | None:
+    """Return the lines of a .pth file as this Python reads them, None if it cannot decode them."""
+    try:
+        if sys.version_info >= (3, 13):
+            import locale
+
+            return data.decode(locale.getencoding()).splitlines()
+        return _io.TextIOWrapper(_io.BytesIO(data), encoding="locale").read().split("\n")
+    except (UnicodeError, LookupError):
+        return None
+
+
+def read_start(startup: Startup, path: str) -> list[Record] | None:
+    """Return the entry points of a .start file (PEP 829); None if it is skipped."""
+    data = startup.read(path)
+    if data is None:
+        return None
+    try:
+        lines = data.removeprefix(core.BOM).decode().splitlines()
+    except UnicodeDecodeError:
+        startup.skip(path, "not UTF-8")
+        return None
+    entries = [(number, line.strip()) for number, line in enumerate(lines, 1)]
+    return [
+        core.Record(text, path, number, core.ENTRY)
+        for number, text in entries
+        if text and not text.startswith("#")
+    ]
+
+
+def find_customize(startup: Startup, name: str, pythonpath: str) -> Iterator[Record]:
+    """Yield a customize module's record for each place it could be imported from, in their order.
+
+    Asks the import system's own path finder, which imports nothing, so every form counts: module,
+    package, bytecode, extension, in a zip file.  A folder without ``__init__`` is not reported: as
+    a namespace package it runs nothing.
+    """
+    paths = pythonpath.split(os.pathsep) if pythonpath else []
+    folders = [(os.path.abspath(path), "customize-pythonpath") for path in paths]
+    folders += [(path, "") for path in startup.customize_dirs]
+    for folder, slug in folders:
+        try:
+            spec = _frozen_importlib_external.PathFinder.find_spec(name, [folder])
+        except Exception as exc:  # noqa: BLE001 - a zip file or a path hook may raise anything
+            startup.skip(folder, f"{type(exc).__name__}: {exc}")
+            continue
+        if spec is not None and spec.origin is not None:
+            yield core.Record(name, spec.origin, 0, core.CUSTOMIZE, slug)
+
+
+# Running: the original functions of site, given only what may run.
+
+
+class _Lines:
+    """Stands in for the module ``io`` in stock ``addpackage``: the file is lines read already."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+
+    def open_code(self, _path: str) -> _Lines:
+        return self
+
+    def TextIOWrapper(self, _file: _Lines, **_options: object) -> _Lines:  # noqa: N802 - as in io
+        return self
+
+    def __enter__(self) -> _Lines:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        return None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.lines)
+
+    def read(self) -> _Lines:
+        return self
+
+    def decode(self, _encoding: str) -> _Lines:
+        return self
+
+    def splitlines(self) -> list[str]:
+        return self.lines
+
+
+def feed_addpackage(
+    startup: Startup,
+    records: list[Record],
+    allowed: set[int],
+    sitedir: str,
+    name: str,
+    known_paths: set[str],
+) -> None:
+    """Call the original ``addpackage`` (3.10 to 3.14) on path entries and allowed lines alone.
+
+    ``allowed`` holds the numbers of the latter.  It runs in a copy of its globals in which ``io``
+    hands over these lines, each at its number.
+    """
+    lines = ["#"] * max((line.line for line in records), default=0)
+    for line in records:
+        if line.kind == core.PATH or line.line in allowed:
+            lines[line.line - 1] = str(line)
+        else:
+            startup.refuse(line)
+    stock: Any = startup.stock["addpackage"]
+    namespace = {**vars(startup.site), "io": _Lines(lines)}
+    function = type(stock)(stock.__code__, namespace, stock.__name__)
+    function(sitedir, name, known_paths)
+
+
+def run_allowed(
+    startup: Startup, state: Any, method: str, table: dict[str, Any], kind: str
+) -> None:
+    """Call 3.15's own ``_exec_imports`` or ``_execute_start_entrypoints`` on what may run.
+
+    ``table`` is what the method iterates over: the lines of each file.
+    """
+    lines = dict(table)
+    table.update({file: _allowed(startup, lines[file], file, kind) for file in lines})
+    try:
+        startup.stock[method](state)
+    finally:
+        table.update(lines)
+
+
+def _allowed(startup: Startup, lines: Iterable[str], file: str, kind: str) -> Iterator[str]:
+    """Yield the lines that may run, each decided on when the one before has run."""
+    for text in lines:
+        line = text if isinstance(text, core.Record) else core.Record(text, file, 0, kind)
+        if startup.decide(line):
+            yield str(line)
+        else:
+            startup.refuse(line)
+
+
+class StartupCodeWarning(DeprecationWarning):
+    """Startup code runs that the mode ``refuse`` would refuse."""
+
+
+def permits(startup: Startup, line: Record) -> bool:
+    """Return whether the mode lets a line run; ``warn`` does unless its warning is an error.
+
+    A line that is met twice is warned about once: stock 3.10 to 3.13 reads the startup files of a
+    virtual environment two times.
+    """
+    if startup.mode == "allow":
+        return True
+    key = (line.file, line.line, line)
+    if key not in startup.warned:
+        startup.warned[key] = warn(line)
+    if not startup.warned[key]:
+        line.slug = "warning-is-error"
+    return startup.warned[key]
+
+
+def warn(line: Record) -> bool:
+    """Issue the deprecation warning of one line; return False where a filter makes it an error."""
+    import linecache
+    import warnings
+
+    place_filter(warnings)
+    ends = "ignored from Python 3.18 on" if line.kind == core.IMPORT else "refused by default"
+    text = f"startup code: {line.kind} {core.quoted(line)} ({ends})"
+    file = core.place(line.file)
+    # The text shows the line, escaped; an empty entry keeps the raw one off the terminal.
+    linecache.cache[file] = (0, None, [], file)
+    try:
+        warnings.warn_explicit(text, StartupCodeWarning, file, line.line or 1, registry={})
+    except StartupCodeWarning:
+        return False
+    finally:
+        linecache.cache.pop(file, None)
+    return True
+
+
+def place_filter(warnings: Any) -> None:
+    """Show StartupCodeWarning unless the user's filters say otherwise, and only then Python's own.
+
+    Python's own begin with the one for DeprecationWarning in ``__main__``, whose module is a str
+    (the user's are compiled patterns); a debug build has none.
+    """
+    ours = ("default", None, StartupCodeWarning, None, 0)
+    if ours in warnings.filters:
+        return
+    own = ("default", None, DeprecationWarning, "__main__", 0)
+    filters = warnings.filters
+    filters.insert(filters.index(own) if own in filters else len(filters), ours)
+
+
+# Telling: the end of the report, and SAFESITE_LOG.
+
+
+def finish_report(startup: Startup) -> None:
+    """Report what the call into ``site`` that ends now has refused: the rest, the hint, the log."""
+    lines = list(startup.refused.values())
+    count = sum(line.kind != core.FILE for line in lines)
+    parts = [f"and {startup.unprinted} more"] if startup.unprinted else []
+    if count and startup.mode == "refuse" and not startup.hinted:
+        how = "start without -E and -I, and set" if sys.flags.ignore_environment else "set"
+        parts.append(f"{count} refused; to run them: {how} SAFESITE_MODE=allow (hint)")
+        hide_hint(startup)
+    if parts and startup.mode != "quiet":
+        core.say(f"safesite: {'; '.join(parts)}")
+    if startup.log:
+        append_log(startup, lines[startup.reported :])
+    startup.unprinted, startup.reported = 0, len(lines)
+
+
+def hide_hint(startup: Startup) -> None:
+    """Give no further hint in this process tree.
+
+    The variable is in the environment that children inherit, and not in os.environ.
+    """
+    startup.hinted = True
+    os.environ.pop("SAFESITE_HINTED", None)
+    os.putenv("SAFESITE_HINTED", "1")
+
+
+def append_log(startup: Startup, lines: list[Record]) -> None:
+    """Append refusals to SAFESITE_LOG, one JSON object a line."""
+    version = "{}.{}.{}".format(*sys.version_info)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+    try:
+        log = os.open(startup.log, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
+        try:
+            for line in lines:
+                os.write(log, f"{log_entry(startup, line, version)}\n".encode("ascii"))
+        finally:
+            os.close(log)
+    except (OSError, ValueError) as exc:
+        if startup.mode != "quiet":
+            reason = core.quoted(getattr(exc, "strerror", None) or str(exc))
+            core.say(
+                f"safesite: SAFESITE_LOG: {core.place(startup.log)}: not written: {reason} (log)"
+            )
+
+
+def log_entry(startup: Startup, line: Record, version: str) -> str:
+    """Return the JSON object for one refusal, in ASCII: ``json`` is not there to import."""
+    fields = {
+        "file": line.file,
+        "kind": line.kind,
+        "text": str(line)[:4096],
+        "slug": line.slug,
+        "mode": startup.mode,
+        "python": version,
+        "executable": sys.executable or "",
+    }
+    body = ", ".join(f'"{name}": {json_string(value)}' for name, value in fields.items())
+    return f'{{"line": {line.line}, "pid": {os.getpid()}, {body}}}'
+
+
+def json_string(text: str) -> str:
+    """Return text as a JSON string of printable ASCII."""
+    data = text.encode("utf-16-be", "surrogatepass")
+    units = [high << 8 | low for high, low in zip(data[::2], data[1::2], strict=True)]
+    plain = (chr(u) if 32 <= u < 127 and u not in (34, 92) else f"\\u{u:04x}" for u in units)
+    return f'"{"".join(plain)}"'

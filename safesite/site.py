@@ -1,0 +1,247 @@
+"""Take over ``site``: replace, inside the interpreter's own module, what could run startup code.
+
+Under ``-S`` the module is inert: imported or not, it has added nothing.  Its platform part stays
+(site directories, user site, builtins, readline, every distributor's layout); the functions named
+here are replaced in its globals, so that no stock function can reach an original.  In the mode
+``allow`` each replacement calls its original.
+
+Runs once, before the first site directory is added.  Imports only what stock ``site`` has loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import site as _site
+import sys
+
+from safesite.core import ENTRY, IMPORT, startup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+site: Any = _site
+stock = startup.stock
+
+# The parts of site that can run startup code.  A site without these, or with others of their kind,
+# is not known to safesite.
+PARTS = {"addpackage", "addsitedir", "main", "execsitecustomize", "execusercustomize"}
+PARTS_315 = PARTS | {"_read_pthstart_file"}
+STATE_PARTS = {"_addsitedir", "_exec_imports", "_execute_start_entrypoints", "process"}
+TELLTALES = {
+    "exec", "eval", "compile", "open_code", "import_module", "resolve_name", "run_path",
+    "sitecustomize", "usercustomize", "_importexecs", "_entrypoints",
+}  # fmt: skip
+STATE_TELLTALES_OF = STATE_PARTS | {"__init__", "_read_pth_file", "_read_start_file"}
+
+
+class UnknownSite(Exception):
+    """The interpreter's ``site`` does not have exactly the parts that safesite knows."""
+
+
+def take_over() -> None:
+    """Replace the parts of ``site`` that can run startup code; a second call changes nothing.
+
+    Raises UnknownSite, with nothing replaced, for a ``site`` that safesite was not written for.
+    """
+    if startup.site is not None:
+        return
+    state = vars(site).get("StartupState")
+    check_parts(state)
+    startup.site = site
+    startup.skips_hidden = state is not None or "UF_HIDDEN" in site.addpackage.__code__.co_names
+    both = (main, execsitecustomize, execusercustomize)
+    if state is None:
+        replace(site, *both, addpackage, addsitedir)
+    else:
+        replace(site, *both, _read_pthstart_file)
+        replace(state, _addsitedir, _exec_imports, _execute_start_entrypoints, process)
+    startup.read_environment()
+
+
+def replace(owner: Any, *replacements: Any) -> None:
+    """Put functions in the place of their namesakes in a module or class, and keep those."""
+    for function in replacements:
+        name = function.__name__
+        original = stock[name] = getattr(owner, name)
+        function.__module__, function.__qualname__ = original.__module__, original.__qualname__
+        setattr(owner, name, function)
+
+
+def check_parts(state: Any) -> None:
+    """Raise UnknownSite unless exactly the known functions of site can run startup code."""
+    if (state is not None) != (sys.version_info >= (3, 15)):
+        raise UnknownSite("StartupState")
+    known = PARTS if state is None else PARTS_315
+    check_owner(vars(site), known, known)
+    if state is not None:
+        check_owner(vars(state), STATE_PARTS, STATE_TELLTALES_OF)
+
+
+def check_owner(names: Any, parts: set[str], may_run: set[str]) -> None:
+    """Raise UnknownSite if a part is missing, or a function that is none looks like one."""
+    function = type(check_owner)
+    for name in parts:
+        if not isinstance(names.get(name), function):
+            raise UnknownSite(name)
+    for name, value in names.items():
+        if name in may_run or not isinstance(value, function):
+            continue
+        if not TELLTALES.isdisjoint(value.__code__.co_names):
+            raise UnknownSite(name)
+
+
+# Replacements on every version.
+
+
+def main() -> None:
+    """Add the site directories to sys.path, as stock site does, and refuse their startup code."""
+    if startup.mode == "allow":
+        return stock["main"]()  # type: ignore[no-any-return]
+    startup.begin()
+    try:
+        stock["main"]()
+    finally:
+        startup.end()
+
+
+def execsitecustomize() -> None:
+    """Refuse sitecustomize, if there is one, unless it may run."""
+    customize("sitecustomize", stock["execsitecustomize"])
+
+
+def execusercustomize() -> None:
+    """Refuse usercustomize, if there is one, unless it may run."""
+    customize("usercustomize", stock["execusercustomize"])
+
+
+def customize(name: str, original: Callable[[], None]) -> None:
+    if startup.mode == "allow":
+        original()
+    elif startup.mode != "skip":
+        startup.begin()
+        try:
+            startup.exec_customize(name, original)
+        finally:
+            startup.end()
+
+
+# Replacements on 3.10 to 3.14.
+
+
+def addpackage(sitedir: str, name: str, known_paths: set[str] | None) -> set[str] | None:
+    """Process a .pth file: add its path entries to sys.path, refuse what it would execute."""
+    if startup.mode == "allow":
+        return stock["addpackage"](sitedir, name, known_paths)  # type: ignore[no-any-return]
+    if startup.mode != "skip":
+        startup.begin()
+        try:
+            known = site._init_pathinfo() if known_paths is None else known_paths
+            startup.add_package(sitedir, name, known)
+        finally:
+            startup.end()
+    return known_paths
+
+
+def addsitedir(sitedir: str, known_paths: set[str] | None = None) -> set[str] | None:
+    """Add a site directory to sys.path and process its .pth files, refusing what they would run."""
+    if startup.mode == "allow":
+        return stock["addsitedir"](sitedir, known_paths)  # type: ignore[no-any-return]
+    site._trace(f"Adding directory: {sitedir!r}")
+    known = site._init_pathinfo() if known_paths is None else known_paths
+    sitedir, sitedircase = site.makepath(sitedir)
+    if sitedircase not in known:
+        sys.path.append(sitedir)
+        known.add(sitedircase)
+    startup.begin()
+    try:
+        for name in startup_files(sitedir, sitedircase):
+            startup.add_package(sitedir, name, known)
+    finally:
+        startup.end()
+    return known_paths
+
+
+def startup_files(sitedir: str, sitedircase: str) -> list[str]:
+    """Return the names of the .pth files to read in a site directory, in stock's order.
+
+    Stock site reads those of a virtual environment twice; where nothing runs, the second reading
+    can add nothing, and is left out.
+    """
+    if startup.mode == "skip":
+        return []
+    if startup.refuses and sitedircase in startup.done:
+        return []
+    startup.done.add(sitedircase)
+    try:
+        names = os.listdir(sitedir)
+    except OSError:
+        return []
+    startup.note_customize(sitedir, names)
+    names = [name for name in names if name.endswith(".pth")]
+    return sorted(n for n in names if not (startup.skips_hidden and n.startswith(".")))
+
+
+# Replacements on 3.15: a batch reads everything, then runs (PEP 829).
+
+
+def _read_pthstart_file(sitedir: str, name: str, suffix: str) -> tuple[list[str] | None, str]:
+    """Read a startup file into lines that know their place."""
+    if startup.mode == "allow":
+        return stock["_read_pthstart_file"](sitedir, name, suffix)  # type: ignore[no-any-return]
+    if startup.mode == "skip":
+        return None, os.path.join(sitedir, name)
+    return startup.read_lines(sitedir, name, suffix)
+
+
+def _addsitedir(self: Any, sitedir: str, *, process_known_sitedirs: bool) -> None:
+    """Record a site directory and read its startup files; nothing of it is applied yet."""
+    if startup.mode == "allow":
+        stock["_addsitedir"](self, sitedir, process_known_sitedirs=process_known_sitedirs)
+        return
+    recorded = self._record_sitedir(sitedir, process_known_sitedirs=process_known_sitedirs)
+    if recorded is None or startup.mode == "skip":
+        return
+    try:
+        names = os.listdir(recorded)
+    except OSError:
+        return
+    startup.begin()
+    try:
+        startup.note_customize(recorded, names)
+        for suffix, read in ((".pth", self._read_pth_file), (".start", self._read_start_file)):
+            for name in sorted(n for n in names if n.endswith(suffix) and n[0] != "."):
+                read(recorded, name)
+    finally:
+        startup.end()
+
+
+def process(self: Any) -> None:
+    """Apply the batch: path entries first, then what may run; report what may not as one."""
+    startup.begin()
+    try:
+        stock["process"](self)
+    finally:
+        startup.end()
+
+
+def _exec_imports(self: Any) -> None:
+    """Run the import lines of the batch that may run and are not suppressed; refuse the others."""
+    run_allowed(self, "_exec_imports", self._importexecs, IMPORT)
+
+
+def _execute_start_entrypoints(self: Any) -> None:
+    """Call the entry points of the batch that may run; refuse the others."""
+    run_allowed(self, "_execute_start_entrypoints", self._entrypoints, ENTRY)
+
+
+def run_allowed(state: Any, method: str, table: dict[str, Any], kind: str) -> None:
+    if startup.mode == "allow":
+        stock[method](state)
+    elif table:
+        startup.begin()
+        try:
+            startup.keep().run_allowed(startup, state, method, table, kind)
+        finally:
+            startup.end()
