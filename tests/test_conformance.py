@@ -1,0 +1,291 @@
+"""Run every folder of ``tests/conformance`` in fresh interpreters, by every way into Python.
+
+A case is a folder named as its claim, with data alone (see conformance/README.md).  It is laid out
+as an environment and run as stock Python, under the launcher in the mode of the case, and under
+the launcher in the mode ``allow``.  An executed line proves itself with a marker file: what a case
+says was refused has left none, and has left one as stock and under ``allow``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environments
+import pytest
+from environments import Environment, Outcome
+from interpreters import Interpreter
+
+CASES = Path(__file__).parent / "conformance"
+TREES = ("site-packages", "user-site", "user-base", "pythonpath", "work", "extra")
+MARKER = 'import os; open(os.environ["MARKERS"] + "/{}", "w")'
+HINT = "safesite: {}{} refused; to run them: {} SAFESITE_MODE=allow (hint)"
+APP = "import json, sys; print(json.dumps(sys.path))\n"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One folder: what it holds, and what ``case.json`` says about it."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The claim that the folder's name makes."""
+        return self.folder.name
+
+    def read(self) -> dict[str, Any]:
+        """Return the content of case.json."""
+        data: dict[str, Any] = json.loads((self.folder / "case.json").read_text("utf-8"))
+        return data
+
+
+CASE_LIST = [Case(path.parent) for path in sorted(CASES.glob("*/case.json"))]
+assert len(CASE_LIST) > 50, "the folders of cases were not found"
+
+
+def applies(condition: str, interpreter: Interpreter, hides: bool) -> bool:
+    """Return whether ``3.13``, ``3.10-3.12`` or ``skips-hidden`` is true of an interpreter."""
+    if condition in {"skips-hidden", "reads-hidden"}:
+        return hides == (condition == "skips-hidden")
+    first, _, last = condition.partition("-")
+    low, high = (tuple(map(int, version.split("."))) for version in (first, last or first))
+    return low <= interpreter.number <= high
+
+
+def expectation(data: dict[str, Any], interpreter: Interpreter) -> dict[str, Any]:
+    """Return the part of ``expect`` that is meant for an interpreter; at most one may be."""
+    hides = interpreter.skips_dot_files
+    found = [e for e in data["expect"] if applies(e.get("when", "3.10-3.15"), interpreter, hides)]
+    assert len(found) <= 1, f"{len(found)} expectations for {interpreter.version}"
+    if not found:
+        pytest.skip(f"the case is not about {interpreter.version}")
+    return dict(found[0])
+
+
+def lay_out(case: Case, data: dict[str, Any], root: Path, interpreter: Interpreter) -> Environment:
+    """Make the environment that a case describes."""
+    environment = environments.make(interpreter, root, system_site=data.get("system_site", False))
+    (environment.work / "app.py").write_text(APP)
+    for tree in TREES:
+        if (case.folder / tree).is_dir():
+            shutil.copytree(
+                case.folder / tree, place(environment, tree), symlinks=True, dirs_exist_ok=True
+            )
+    for name, what in data.get("make", {}).items():
+        tree, _, rest = name.partition("/")
+        make_special(place(environment, tree) / rest, what)
+    return environment
+
+
+def place(environment: Environment, tree: str) -> Path:
+    """Return where a tree of a case lies in its environment."""
+    version = f"python{environment.interpreter.version}"
+    folders = {
+        "site-packages": environment.site_packages,
+        "user-site": environment.user_site,
+        "user-base": environment.root / "extra" / "lib" / version / "site-packages",
+    }
+    return folders.get(tree, environment.root / tree)
+
+
+def make_special(path: Path, what: dict[str, Any]) -> None:
+    """Make a file that a repository cannot hold, or should not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if what.get("fifo"):
+        os.mkfifo(path)
+    elif "link" in what:
+        path.symlink_to(what["link"])
+    elif "text" in what:
+        text = what["text"] * what.get("times", 1)
+        path.write_text(what.get("begin", "") + text + what.get("end", ""), "utf-8")
+    elif "marker" in what:
+        path.write_text(MARKER.format(what["marker"]) + "\n")
+    elif "bytecode" in what:
+        source = path.with_name("source.py")
+        source.write_text(MARKER.format(what["bytecode"]))
+        # Compiled where the interpreter of the case runs it: see bytecode() below.
+        path.with_suffix(".compile").write_text(str(source))
+    elif "extension" in what:
+        compile_extension(path, what["extension"])
+    elif "zip" in what:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, marker in what["zip"].items():
+                archive.writestr(name, MARKER.format(marker))
+    else:
+        raise ValueError(what)
+
+
+def compile_extension(path: Path, marker: str) -> None:
+    """Make a shared library that leaves a marker when it is loaded; it needs no Python headers."""
+    if shutil.which("cc") is None:
+        reason = "no C compiler on this machine"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    source = path.with_suffix(".c")
+    source.write_text(EXTENSION.replace("@", marker))
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", path, source], check=True)
+    source.unlink()
+
+
+EXTENSION = """
+#include <stdio.h>
+#include <stdlib.h>
+__attribute__((constructor)) static void loaded(void) {
+    char name[4096];
+    snprintf(name, sizeof name, "%s/@", getenv("MARKERS"));
+    FILE *file = fopen(name, "w");
+    if (file) fclose(file);
+}
+"""
+
+
+def compile_bytecode(environment: Environment) -> None:
+    """Turn the sources that a case wants as bytecode alone into that, for its interpreter."""
+    for order in environment.root.rglob("*.compile"):
+        source, target = Path(order.read_text()), order.with_suffix(".pyc")
+        code = f"import py_compile; py_compile.compile({str(source)!r}, {str(target)!r})"
+        environment.interpreter.run("-I", "-S", "-c", code)
+        source.unlink()
+        order.unlink()
+
+
+def fill_in(line: str, environment: Environment, options: list[str]) -> str:
+    """Replace what a case abbreviates in an expected line."""
+    ignored = {"-E", "-I"} & set(options)
+    how = "start without -E and -I, and set" if ignored else "set"
+    if line.startswith("hint "):
+        words = line.split()
+        more = f"and {words[2]} more; " if len(words) > 2 else ""
+        return HINT.format(more, words[1], how)
+    for tree in TREES:
+        line = line.replace(f"<{tree}>", str(place(environment, tree)))
+    before, found, after = line.partition("<marker ")
+    if found:
+        marker, _, rest = after.partition(">")
+        line = before + repr(MARKER.format(marker)) + rest
+    return "safesite: " + line
+
+
+def without_paths_of(others: bool, lines: list[str], environment: Environment) -> list[str]:
+    """Leave out reports about what lies outside the environment (and counts it)."""
+    if not others:
+        return lines
+    return [line for line in lines if str(environment.root) in line]
+
+
+@dataclass
+class Run:
+    """A case in its environment, ready to be started."""
+
+    environment: Environment
+    data: dict[str, Any]
+    expect: dict[str, Any]
+
+    def command(self) -> list[str]:
+        """Return the target and its arguments."""
+        return [
+            part.replace("<extra>", str(self.environment.root / "extra"))
+            for part in self.data.get("target", ["app.py"])
+        ]
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables that the case sets."""
+        environ = dict(self.data.get("environ", {}))
+        for name, value in environ.items():
+            for tree in TREES:
+                value = value.replace(f"<{tree}>", str(place(self.environment, tree)))
+            environ[name] = value
+        return environ
+
+    def options(self) -> list[str]:
+        """Return Python's own options."""
+        return list(self.data.get("options", []))
+
+    def stock(self) -> Outcome:
+        """Run it as stock Python."""
+        return self.environment.stock(*self.options(), *self.command(), **self.variables())
+
+    def launched(self, **more: str) -> Outcome:
+        """Run it under the launcher."""
+        variables = self.variables() | more
+        options = self.options()
+        if "-I" in options:  # which takes safesite's folder off the path: start it by its file
+            link = self.environment.work / "launch.py"
+            link.write_text(LAUNCH.format(package=str(environments.PACKAGE.parent)))
+            python = self.environment.python
+            return self.environment.run(python, *options, "-S", link, *self.command(), **variables)
+        return self.environment.launched(*self.command(), options=tuple(options), **variables)
+
+
+LAUNCH = """\
+import runpy, sys
+sys.path.insert(0, {package!r})
+import safesite
+del sys.path[0]
+runpy._run_module_as_main("safesite", alter_argv=False)
+"""
+
+
+@pytest.fixture(params=CASE_LIST, ids=lambda case: case.name)
+def run(request: pytest.FixtureRequest, interpreter: Interpreter, tmp_path: Path) -> Iterator[Run]:
+    """Each case on each interpreter."""
+    case: Case = request.param
+    data = case.read()
+    environment = lay_out(case, data, tmp_path / "environment", interpreter)
+    compile_bytecode(environment)
+    yield Run(environment, data, expectation(data, interpreter))
+    assert data.keys() <= KEYS, f"unknown keys in {case.name}"
+
+
+KEYS = {"behind_own_sitecustomize", "claim", "environ", "expect", "make", "options", "system_site", "target"}
+
+
+def visible(run: Run, markers: list[str]) -> list[str]:
+    """Return the markers that can be left: fewer where the interpreter's sitecustomize is first.
+
+    Debian has one in the standard library's folder, before every site directory.
+    """
+    shadowed = run.environment.interpreter.has_sitecustomize
+    behind = set(run.data.get("behind_own_sitecustomize", [])) if shadowed else set()
+    return sorted(set(markers) - behind)
+
+
+def test_case(run: Run) -> None:
+    expect, environment = run.expect, run.environment
+    stock = None
+    if expect.get("stock") is not None:
+        stock = run.stock()
+        left = visible(run, expect["stock"])
+        assert environment.ran() == left, f"as stock:\n{stock.err}"
+        assert stock.code == expect.get("stock_code", 0), stock.err
+        assert expect.get("stock_says", "") in stock.err or left != sorted(expect["stock"])
+
+    launched = run.launched()
+    wanted = [fill_in(line, environment, run.options()) for line in expect.get("report", [])]
+    others = bool(run.data.get("system_site"))
+    assert without_paths_of(others, launched.reports, environment) == without_paths_of(
+        others, wanted, environment
+    )
+    assert launched.code == expect.get("code", 0), launched.err
+    assert environment.ran() == visible(run, expect.get("ran", [])), launched.err
+    assert "Traceback" not in launched.other_err or (stock and "Traceback" in stock.err)
+    if stock is None:
+        return
+    if expect.get("same", True) and stock.code == 0:
+        assert launched.out == stock.out
+
+    allowed = run.launched(SAFESITE_MODE="allow")
+    if not {"-E", "-I"} & set(run.options()):
+        assert environment.ran() == left, allowed.err
+        assert allowed.reports == []
+        if stock.code == 0:
+            assert (allowed.code, allowed.out, allowed.err) == (0, stock.out, stock.err)
