@@ -2,13 +2,9 @@
 
 The way of one line: ``read_startup_file`` (bytes, once) -> ``line_records`` (a `Record` each) ->
 ``Startup.decide`` -> extend ``sys.path``, or ``Startup.refuse``.  Nothing here executes text: what
-a mode lets run is handed, line by line, to stock ``site`` by the module ``keep``.
-
-Loaded before the first site directory is added.  Imports only what stock ``site`` has loaded, and
-``keep``, when a line needs it.  The words are those of the ``site`` docs and of PEP 829.
+may run is handed to stock ``site``, line by line, by the module ``keep``.  Loaded before the first
+site directory is added; imports only what stock ``site`` has loaded, and ``keep`` when needed.
 """
-
-from __future__ import annotations
 
 import _io
 import os
@@ -26,7 +22,6 @@ DEFAULT_MODE = "refuse"  # a distributor changes the default here, and nowhere e
 
 PATH, IMPORT, ENTRY = "path entry", "import line", "entry point"
 CUSTOMIZE, FILE = "customize module", "startup file"
-CUSTOMIZE_NAMES = ("sitecustomize", "usercustomize")
 IMPORT_STARTS = ("import ", "import\t")
 BOM = b"\xef\xbb\xbf"
 
@@ -38,18 +33,11 @@ PLACE_WIDTH = 1000  # a line of ours fits a pipe's atomic write, whatever the fi
 SPLITS_LIKE_STR = sys.version_info >= (3, 13)
 STRIPS = sys.version_info >= (3, 15)
 
-# Modules of other platforms that the standard library tries to import: each is an empty place that
-# a file in a site directory could fill.
-FOREIGN_NAMES = {
-    "posix": ("_scproxy", "_winapi", "_wmi", "msvcrt", "nt", "winreg"),
-}
-
 
 class Record(str):
     """One line of a startup file, or the name of a customize module, that knows its place.
 
-    ``line`` counts from 1; 0 is the file as a whole.  ``runs_here`` is False for a line that only
-    other versions of Python execute.
+    ``line`` counts from 1; 0 is the whole file.  ``runs_here``: this version would execute it.
     """
 
     __slots__ = ("file", "kind", "line", "runs_here", "slug")
@@ -59,7 +47,7 @@ class Record(str):
     slug: str
     runs_here: bool
 
-    def __new__(cls, text: str, file: str, line: int, kind: str, slug: str = "") -> Record:
+    def __new__(cls, text: str, file: str, line: int, kind: str, slug: str = "") -> "Record":
         """Make the record of one line; its slug is that of its kind unless another is given."""
         self = super().__new__(cls, text)
         self.file, self.line, self.kind = file, line, kind
@@ -67,7 +55,7 @@ class Record(str):
         self.runs_here = slug != "other-python"
         return self
 
-    def strip(self, _chars: str | None = None, /) -> Record:
+    def strip(self, _chars: "str | None" = None, /) -> "Record":
         """Return the record itself: 3.15's reader strips every line, and would lose the place."""
         return self
 
@@ -77,6 +65,17 @@ class Record(str):
         if self.kind == FILE:
             return f"safesite: {where}: skipped: {self} ({self.slug})"
         return f"safesite: {where}: refused {self.kind}: {quoted(self)} ({self.slug})"
+
+
+def foreign_names(os_name: str, platform: str) -> "tuple[str, ...]":
+    """Return the modules of other platforms that the standard library tries to import on this one.
+
+    Each is an empty place that a file in a site directory could fill.
+    """
+    if os_name == "nt":
+        return ("_crypt", "_scproxy", "fcntl", "grp", "org.python.core", "pwd", "termios")
+    names = ("_winapi", "_wmi", "msvcrt", "nt", "org.python.core", "winreg")
+    return names if platform == "darwin" else (*names, "_scproxy")
 
 
 def quoted(text: str, width: int = 80) -> str:
@@ -109,11 +108,10 @@ def say(message: str) -> None:
         pass
 
 
-def read_startup_file(path: str, skips_hidden: bool) -> bytes | None:
+def read_startup_file(path: str, skips_hidden: bool) -> "bytes | None":
     """Return a startup file's bytes, or None where the platform marks it as hidden (gh-113659).
 
-    Raises OSError or ValueError.  Opens regular files only: a FIFO or a device could hold up the
-    start for ever.
+    Raises OSError, ValueError.  Opens only regular files: others could hold up the start for ever.
     """
     st = os.lstat(path)
     if skips_hidden and (
@@ -134,7 +132,7 @@ def read_startup_file(path: str, skips_hidden: bool) -> bytes | None:
     return data
 
 
-def line_records(file: str, lines: Iterable[str]) -> list[Record]:
+def line_records(file: str, lines: "Iterable[str]") -> "list[Record]":
     """Return the path entries and executable lines among the lines of a .pth file, in order.
 
     Executable is what any supported Python would execute: lstrip() covers each one's test.  A path
@@ -190,17 +188,17 @@ class Startup:
         """Whether the mode runs no startup code without permission."""
         return self.mode not in RUNNING_MODES
 
-    def keep(self) -> Any:
+    def keep(self) -> "Any":
         """Return the module for all that is not plainly refused, imported when it is needed."""
         name = "_safesite_keep" if __name__ == "_safesite" else "safesite.keep"
         __import__(name)
         return sys.modules[name]
 
-    def decide(self, line: Record) -> bool:
+    def decide(self, line: "Record") -> bool:
         """Return whether an executable line or customize module may run: nothing else says yes."""
         return line.runs_here and not self.refuses and bool(self.keep().permits(self, line))
 
-    def refuse(self, line: Record) -> None:
+    def refuse(self, line: "Record") -> None:
         """Note a refusal, once a line and process, and report it as the mode says."""
         if self.refused.setdefault((line.file, line.line, line), line) is not line:
             return
@@ -214,7 +212,7 @@ class Startup:
     def begin(self) -> None:
         """Open a call into ``site``; nested calls report together, at the end of the outermost."""
         self.depth += 1
-        for name in FOREIGN_NAMES.get(os.name, ()) if self.refuses else ():
+        for name in foreign_names(os.name, sys.platform) if self.refuses else ():
             sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: no such module
 
     def end(self) -> None:
@@ -225,7 +223,7 @@ class Startup:
             if len(self.refused) > self.reported:
                 self.keep().finish_report(self)
 
-    def read(self, path: str) -> bytes | None:
+    def read(self, path: str) -> "bytes | None":
         """Return a startup file's bytes; None, with a report unless hidden, if it is skipped."""
         try:
             return read_startup_file(path, self.skips_hidden)
@@ -237,7 +235,7 @@ class Startup:
         """Note and report a startup file that cannot be used."""
         self.refuse(Record(ascii(reason)[1:-1], path, 0, FILE, "skipped"))
 
-    def read_pth(self, path: str) -> list[Record] | None:
+    def read_pth(self, path: str) -> "list[Record] | None":
         """Return the records of a .pth file; None if it is skipped."""
         data = self.read(path)
         if data is None:
@@ -251,7 +249,7 @@ class Startup:
             return line_records(path, lines)
         return self.keep().read_otherwise(self, path, data, lines)  # type: ignore[no-any-return]
 
-    def add_package(self, sitedir: str, name: str, known_paths: set[str]) -> None:
+    def add_package(self, sitedir: str, name: str, known_paths: "set[str]") -> None:
         """Do what ``addpackage`` does on 3.10 to 3.14, but for the lines that may not run."""
         records = self.read_pth(os.path.join(sitedir, name)) or []
         allowed = {line.line for line in records if line.kind == IMPORT and self.decide(line)}
@@ -267,12 +265,14 @@ class Startup:
                 sys.path.append(path)
                 known_paths.add(pathcase)
 
-    def read_lines(self, sitedir: str, name: str, suffix: str) -> tuple[list[str] | None, str]:
+    def read_lines(self, sitedir: str, name: str, suffix: str) -> "tuple[list[str] | None, str]":
         """Do what ``_read_pthstart_file`` does on 3.15, with lines that know their place."""
         path = os.path.join(sitedir, name)
+        self.site._trace(f"Reading startup configuration file: {path}")
         records = self.read_pth(path) if suffix == ".pth" else self.keep().read_start(self, path)
         if records is None:
             return None, path
+        self.site._trace(f"Processing {suffix} file: {path!r}")
         lines = [""] * max((line.line for line in records), default=0)
         for line in records:
             if line.runs_here:
@@ -281,12 +281,12 @@ class Startup:
                 self.refuse(line)
         return lines, path
 
-    def note_customize(self, sitedir: str, names: Iterable[str]) -> None:
+    def note_customize(self, sitedir: str, names: "Iterable[str]") -> None:
         """Remember a site directory whose listing may hold a customize module, in any form."""
-        if any(name.lower().startswith(CUSTOMIZE_NAMES) for name in names):
+        if any(name.lower().startswith(("sitecustomize", "usercustomize")) for name in names):
             self.customize_dirs.append(sitedir)
 
-    def exec_customize(self, name: str, stock: Callable[[], None]) -> None:
+    def exec_customize(self, name: str, stock: "Callable[[], None]") -> None:
         """Do what ``execsitecustomize`` and its twin do, but for a module that may not run."""
         path = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
         found = self.keep().find_customize(self, name, path) if path or self.customize_dirs else ()

@@ -6,8 +6,6 @@ to the original functions of ``site``, so that order, namespace, frame locals an
 stock's own.  Imports at module level only what stock ``site`` has loaded.
 """
 
-from __future__ import annotations
-
 import _frozen_importlib_external
 import _io
 import os
@@ -27,7 +25,9 @@ else:
 # Reading: what the hot path leaves to this module.
 
 
-def read_otherwise(startup: Startup, path: str, data: bytes, lines: list[str]) -> list[Record]:
+def read_otherwise(
+    startup: "Startup", path: str, data: bytes, lines: "list[str]"
+) -> "list[Record]":
     """Return the records of a .pth file that this Python and the newest ones read differently.
 
     ``lines`` are those of the file as UTF-8, none where it is not.  Path entries and what would run
@@ -45,7 +45,7 @@ def read_otherwise(startup: Startup, path: str, data: bytes, lines: list[str]) -
     return records
 
 
-def native_lines(data: bytes) -> list[str] | None:
+def native_lines(data: bytes) -> "list[str] | None":
     """Return the lines of a .pth file as this Python reads them, None if it cannot decode them."""
     try:
         if sys.version_info >= (3, 13):
@@ -57,7 +57,7 @@ def native_lines(data: bytes) -> list[str] | None:
         return None
 
 
-def read_start(startup: Startup, path: str) -> list[Record] | None:
+def read_start(startup: "Startup", path: str) -> "list[Record] | None":
     """Return the entry points of a .start file (PEP 829); None if it is skipped."""
     data = startup.read(path)
     if data is None:
@@ -75,7 +75,7 @@ def read_start(startup: Startup, path: str) -> list[Record] | None:
     ]
 
 
-def find_customize(startup: Startup, name: str, pythonpath: str) -> Iterator[Record]:
+def find_customize(startup: "Startup", name: str, pythonpath: str) -> "Iterator[Record]":
     """Yield a customize module's record for each place it could be imported from, in their order.
 
     Asks the import system's own path finder, which imports nothing, so every form counts: module,
@@ -101,41 +101,41 @@ def find_customize(startup: Startup, name: str, pythonpath: str) -> Iterator[Rec
 class _Lines:
     """Stands in for the module ``io`` in stock ``addpackage``: the file is lines read already."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: "list[str]") -> None:
         self.lines = lines
 
-    def open_code(self, _path: str) -> _Lines:
+    def open_code(self, _path: str) -> "_Lines":
         return self
 
-    def TextIOWrapper(self, _file: _Lines, **_options: object) -> _Lines:  # noqa: N802 - as in io
+    def TextIOWrapper(self, _file: "_Lines", **_options: object) -> "_Lines":  # noqa: N802 - as in io
         return self
 
-    def __enter__(self) -> _Lines:
+    def __enter__(self) -> "_Lines":
         return self
 
     def __exit__(self, *_details: object) -> None:
         return None
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> "Iterator[str]":
         return iter(self.lines)
 
-    def read(self) -> _Lines:
+    def read(self) -> "_Lines":
         return self
 
-    def decode(self, _encoding: str) -> _Lines:
+    def decode(self, _encoding: str) -> "_Lines":
         return self
 
-    def splitlines(self) -> list[str]:
+    def splitlines(self) -> "list[str]":
         return self.lines
 
 
 def feed_addpackage(
-    startup: Startup,
-    records: list[Record],
-    allowed: set[int],
+    startup: "Startup",
+    records: "list[Record]",
+    allowed: "set[int]",
     sitedir: str,
     name: str,
-    known_paths: set[str],
+    known_paths: "set[str]",
 ) -> None:
     """Call the original ``addpackage`` (3.10 to 3.14) on path entries and allowed lines alone.
 
@@ -155,7 +155,7 @@ def feed_addpackage(
 
 
 def run_allowed(
-    startup: Startup, state: Any, method: str, table: dict[str, Any], kind: str
+    startup: "Startup", state: "Any", method: str, table: "dict[str, Any]", kind: str
 ) -> None:
     """Call 3.15's own ``_exec_imports`` or ``_execute_start_entrypoints`` on what may run.
 
@@ -169,7 +169,7 @@ def run_allowed(
         table.update(lines)
 
 
-def _allowed(startup: Startup, lines: Iterable[str], file: str, kind: str) -> Iterator[str]:
+def _allowed(startup: "Startup", lines: "Iterable[str]", file: str, kind: str) -> "Iterator[str]":
     """Yield the lines that may run, each decided on when the one before has run."""
     for text in lines:
         line = text if isinstance(text, core.Record) else core.Record(text, file, 0, kind)
@@ -183,7 +183,7 @@ class StartupCodeWarning(DeprecationWarning):
     """Startup code runs that the mode ``refuse`` would refuse."""
 
 
-def permits(startup: Startup, line: Record) -> bool:
+def permits(startup: "Startup", line: "Record") -> bool:
     """Return whether the mode lets a line run; ``warn`` does unless its warning is an error.
 
     A line that is met twice is warned about once: stock 3.10 to 3.13 reads the startup files of a
@@ -199,7 +199,7 @@ def permits(startup: Startup, line: Record) -> bool:
     return startup.warned[key]
 
 
-def warn(line: Record) -> bool:
+def warn(line: "Record") -> bool:
     """Issue the deprecation warning of one line; return False where a filter makes it an error."""
     import linecache
     import warnings
@@ -219,7 +219,7 @@ def warn(line: Record) -> bool:
     return True
 
 
-def place_filter(warnings: Any) -> None:
+def place_filter(warnings: "Any") -> None:
     """Show StartupCodeWarning unless the user's filters say otherwise, and only then Python's own.
 
     Python's own begin with the one for DeprecationWarning in ``__main__``, whose module is a str
@@ -236,7 +236,7 @@ def place_filter(warnings: Any) -> None:
 # Telling: the end of the report, and SAFESITE_LOG.
 
 
-def finish_report(startup: Startup) -> None:
+def finish_report(startup: "Startup") -> None:
     """Report what the call into ``site`` that ends now has refused: the rest, the hint, the log."""
     lines = list(startup.refused.values())
     count = sum(line.kind != core.FILE for line in lines)
@@ -252,7 +252,7 @@ def finish_report(startup: Startup) -> None:
     startup.unprinted, startup.reported = 0, len(lines)
 
 
-def hide_hint(startup: Startup) -> None:
+def hide_hint(startup: "Startup") -> None:
     """Give no further hint in this process tree.
 
     The variable is in the environment that children inherit, and not in os.environ.
@@ -262,7 +262,7 @@ def hide_hint(startup: Startup) -> None:
     os.putenv("SAFESITE_HINTED", "1")
 
 
-def append_log(startup: Startup, lines: list[Record]) -> None:
+def append_log(startup: "Startup", lines: "list[Record]") -> None:
     """Append refusals to SAFESITE_LOG, one JSON object a line."""
     version = "{}.{}.{}".format(*sys.version_info)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
@@ -281,7 +281,7 @@ def append_log(startup: Startup, lines: list[Record]) -> None:
             )
 
 
-def log_entry(startup: Startup, line: Record, version: str) -> str:
+def log_entry(startup: "Startup", line: "Record", version: str) -> str:
     """Return the JSON object for one refusal, in ASCII: ``json`` is not there to import."""
     fields = {
         "file": line.file,

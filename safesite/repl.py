@@ -35,6 +35,10 @@ def run(namespace: "dict[str, Any]") -> None:
         inspect_after_exit(namespace)
     elif environ.get("PYTHON_BASIC_REPL"):
         sys._baserepl()
+    elif sys.version_info < (3, 14):
+        import runpy
+
+        runpy._run_module_as_main("_pyrepl", False)  # type: ignore[attr-defined]  # as Python
     else:
         import _pyrepl.main
 
@@ -53,8 +57,10 @@ def run_startup(path: str, namespace: "dict[str, Any]") -> None:
 
     def execute() -> None:
         namespace["__file__"] = path
-        exec(compile(source, path, "exec", dont_inherit=True), namespace)
-        del namespace["__file__"]
+        try:
+            exec(compile(source, path, "exec", dont_inherit=True), namespace)
+        finally:
+            namespace.pop("__file__", None)
 
     report_errors(execute)
 

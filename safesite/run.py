@@ -117,7 +117,9 @@ def dedent(code: str) -> str:
     """Remove the white space that all lines of ``-c`` begin with, as 3.14 does."""
     lines = code.split("\n")
     indents = [x[: len(x) - len(x.lstrip())] for x in lines if x.strip()]
-    margin = os.path.commonprefix(indents)  # noqa: RUF071 - of characters, as wanted here
+    margin = min(indents, default="")
+    while not max(indents, default="").startswith(margin):
+        margin = margin[:-1]
     return "\n".join(x[len(margin) :] if x.strip() else "" for x in lines) if margin else code
 
 
@@ -157,7 +159,32 @@ def run_file(path: str, args: "list[str]") -> None:
         as_program(lambda: exec(bytecode.get_code("__main__"), namespace))
     else:
         loader = _external.SourceFileLoader("__main__", full)
-        as_program(run_source, source, full, new_main(loader, __file__=full))
+        as_program(run_script, source, path, args, new_main(loader, __file__=full))
+
+
+def run_script(source: bytes, path: str, args: "list[str]", namespace: "dict[str, Any]") -> None:
+    """Compile and run a script in the namespace of ``__main__``."""
+    try:
+        code = compile(source, namespace["__file__"], "exec", dont_inherit=True)
+    except SyntaxError:
+        leave_to_python(path, args)
+        raise
+    exec(code, namespace)
+
+
+def leave_to_python(path: str, args: "list[str]") -> None:
+    """Become a Python that says itself why a script does not compile: nothing of it has run.
+
+    Its words differ from those of compile().  Returns where the command line is not ``-m``'s.
+    """
+    options = sys.orig_argv[: len(sys.orig_argv) - len(args) - 1]
+    if os.name != "posix" or options[-1:] != ["safesite"] or options[-2][-1:] != "m":
+        return
+    del options[-1]
+    options[-1] = options[-1][:-1]  # -m, or -Sm
+    if options[-1] == "-":
+        del options[-1]
+    os.execv(sys.executable, [*options, path, *args])
 
 
 def absolute(path: str) -> str:
@@ -279,11 +306,11 @@ def show_without_own_frames() -> None:
                 trace = below
         exc.__traceback__ = sys.last_traceback = trace
         flags = sys.flags
-        sys.flags = FlagsWithSite(flags)  # type: ignore[misc, assignment]
+        sys.flags = FlagsWithSite(flags)  # type: ignore[assignment]
         try:
             original(kind, exc, trace)
         finally:
-            sys.flags = flags  # type: ignore[misc]
+            sys.flags = flags
 
     sys.excepthook = hook
 

@@ -8,8 +8,6 @@ here are replaced in its globals, so that no stock function can reach an origina
 Runs once, before the first site directory is added.  Imports only what stock ``site`` has loaded.
 """
 
-from __future__ import annotations
-
 import os
 import site as _site
 import sys
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-site: Any = _site
+site: "Any" = _site
 stock = startup.stock
 
 # The parts of site that can run startup code.  A site without these, or with others of their kind,
@@ -60,7 +58,7 @@ def take_over() -> None:
     startup.read_environment()
 
 
-def replace(owner: Any, *replacements: Any) -> None:
+def replace(owner: "Any", *replacements: "Any") -> None:
     """Put functions in the place of their namesakes in a module or class, and keep those."""
     for function in replacements:
         name = function.__name__
@@ -69,7 +67,7 @@ def replace(owner: Any, *replacements: Any) -> None:
         setattr(owner, name, function)
 
 
-def check_parts(state: Any) -> None:
+def check_parts(state: "Any") -> None:
     """Raise UnknownSite unless exactly the known functions of site can run startup code."""
     if (state is not None) != (sys.version_info >= (3, 15)):
         raise UnknownSite("StartupState")
@@ -79,7 +77,7 @@ def check_parts(state: Any) -> None:
         check_owner(vars(state), STATE_PARTS, STATE_TELLTALES_OF)
 
 
-def check_owner(names: Any, parts: set[str], may_run: set[str]) -> None:
+def check_owner(names: "Any", parts: "set[str]", may_run: "set[str]") -> None:
     """Raise UnknownSite if a part is missing, or a function that is none looks like one."""
     function = type(check_owner)
     for name in parts:
@@ -116,7 +114,7 @@ def execusercustomize() -> None:
     customize("usercustomize", stock["execusercustomize"])
 
 
-def customize(name: str, original: Callable[[], None]) -> None:
+def customize(name: str, original: "Callable[[], None]") -> None:
     if startup.mode == "allow":
         original()
     elif startup.mode != "skip":
@@ -130,7 +128,7 @@ def customize(name: str, original: Callable[[], None]) -> None:
 # Replacements on 3.10 to 3.14.
 
 
-def addpackage(sitedir: str, name: str, known_paths: set[str] | None) -> set[str] | None:
+def addpackage(sitedir: str, name: str, known_paths: "set[str] | None") -> "set[str] | None":
     """Process a .pth file: add its path entries to sys.path, refuse what it would execute."""
     if startup.mode == "allow":
         return stock["addpackage"](sitedir, name, known_paths)  # type: ignore[no-any-return]
@@ -144,7 +142,7 @@ def addpackage(sitedir: str, name: str, known_paths: set[str] | None) -> set[str
     return known_paths
 
 
-def addsitedir(sitedir: str, known_paths: set[str] | None = None) -> set[str] | None:
+def addsitedir(sitedir: str, known_paths: "set[str] | None" = None) -> "set[str] | None":
     """Add a site directory to sys.path and process its .pth files, refusing what they would run."""
     if startup.mode == "allow":
         return stock["addsitedir"](sitedir, known_paths)  # type: ignore[no-any-return]
@@ -163,7 +161,7 @@ def addsitedir(sitedir: str, known_paths: set[str] | None = None) -> set[str] | 
     return known_paths
 
 
-def startup_files(sitedir: str, sitedircase: str) -> list[str]:
+def startup_files(sitedir: str, sitedircase: str) -> "list[str]":
     """Return the names of the .pth files to read in a site directory, in stock's order.
 
     Stock site reads those of a virtual environment twice; where nothing runs, the second reading
@@ -186,7 +184,7 @@ def startup_files(sitedir: str, sitedircase: str) -> list[str]:
 # Replacements on 3.15: a batch reads everything, then runs (PEP 829).
 
 
-def _read_pthstart_file(sitedir: str, name: str, suffix: str) -> tuple[list[str] | None, str]:
+def _read_pthstart_file(sitedir: str, name: str, suffix: str) -> "tuple[list[str] | None, str]":
     """Read a startup file into lines that know their place."""
     if startup.mode == "allow":
         return stock["_read_pthstart_file"](sitedir, name, suffix)  # type: ignore[no-any-return]
@@ -195,7 +193,7 @@ def _read_pthstart_file(sitedir: str, name: str, suffix: str) -> tuple[list[str]
     return startup.read_lines(sitedir, name, suffix)
 
 
-def _addsitedir(self: Any, sitedir: str, *, process_known_sitedirs: bool) -> None:
+def _addsitedir(self: "Any", sitedir: str, *, process_known_sitedirs: bool) -> None:
     """Record a site directory and read its startup files; nothing of it is applied yet."""
     if startup.mode == "allow":
         stock["_addsitedir"](self, sitedir, process_known_sitedirs=process_known_sitedirs)
@@ -217,7 +215,7 @@ def _addsitedir(self: Any, sitedir: str, *, process_known_sitedirs: bool) -> Non
         startup.end()
 
 
-def process(self: Any) -> None:
+def process(self: "Any") -> None:
     """Apply the batch: path entries first, then what may run; report what may not as one."""
     startup.begin()
     try:
@@ -226,17 +224,17 @@ def process(self: Any) -> None:
         startup.end()
 
 
-def _exec_imports(self: Any) -> None:
+def _exec_imports(self: "Any") -> None:
     """Run the import lines of the batch that may run and are not suppressed; refuse the others."""
     run_allowed(self, "_exec_imports", self._importexecs, IMPORT)
 
 
-def _execute_start_entrypoints(self: Any) -> None:
+def _execute_start_entrypoints(self: "Any") -> None:
     """Call the entry points of the batch that may run; refuse the others."""
     run_allowed(self, "_execute_start_entrypoints", self._entrypoints, ENTRY)
 
 
-def run_allowed(state: Any, method: str, table: dict[str, Any], kind: str) -> None:
+def run_allowed(state: "Any", method: str, table: "dict[str, Any]", kind: str) -> None:
     if startup.mode == "allow":
         stock[method](state)
     elif table:

@@ -158,6 +158,13 @@ def compile_bytecode(environment: Environment) -> None:
         order.unlink()
 
 
+def with_folders(text: str, environment: Environment) -> str:
+    """Replace the names of trees, as ``<extra>``, by their folders."""
+    for tree in TREES:
+        text = text.replace(f"<{tree}>", str(place(environment, tree)))
+    return text
+
+
 def fill_in(line: str, environment: Environment, options: list[str]) -> str:
     """Replace what a case abbreviates in an expected line."""
     ignored = {"-E", "-I"} & set(options)
@@ -166,8 +173,7 @@ def fill_in(line: str, environment: Environment, options: list[str]) -> str:
         words = line.split()
         more = f"and {words[2]} more; " if len(words) > 2 else ""
         return HINT.format(more, words[1], how)
-    for tree in TREES:
-        line = line.replace(f"<{tree}>", str(place(environment, tree)))
+    line = with_folders(line, environment)
     before, found, after = line.partition("<marker ")
     if found:
         marker, _, rest = after.partition(">")
@@ -192,19 +198,13 @@ class Run:
 
     def command(self) -> list[str]:
         """Return the target and its arguments."""
-        return [
-            part.replace("<extra>", str(self.environment.root / "extra"))
-            for part in self.data.get("target", ["app.py"])
-        ]
+        parts: list[str] = self.data.get("target", ["app.py"])
+        return [with_folders(part, self.environment) for part in parts]
 
     def variables(self) -> dict[str, str]:
         """Return the variables that the case sets."""
-        environ = dict(self.data.get("environ", {}))
-        for name, value in environ.items():
-            for tree in TREES:
-                value = value.replace(f"<{tree}>", str(place(self.environment, tree)))
-            environ[name] = value
-        return environ
+        environ: dict[str, str] = self.data.get("environ", {})
+        return {name: with_folders(value, self.environment) for name, value in environ.items()}
 
     def options(self) -> list[str]:
         """Return Python's own options."""
@@ -246,7 +246,16 @@ def run(request: pytest.FixtureRequest, interpreter: Interpreter, tmp_path: Path
     assert data.keys() <= KEYS, f"unknown keys in {case.name}"
 
 
-KEYS = {"behind_own_sitecustomize", "claim", "environ", "expect", "make", "options", "system_site", "target"}
+KEYS = {
+    "behind_own_sitecustomize",
+    "claim",
+    "environ",
+    "expect",
+    "make",
+    "options",
+    "system_site",
+    "target",
+}
 
 
 def visible(run: Run, markers: list[str]) -> list[str]:

@@ -1,0 +1,103 @@
+"""What a start costs by its imports, and the shape of the modules that every start pays for."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from environments import PACKAGE, Environment
+
+# A start is told by its modules.  runpy and what it needs come with any ``-m``.
+CODE = "import sys; print(*sorted(sys.modules))"
+OWN = {"safesite", "safesite.core", "safesite.run", "safesite.site"}
+KEEP = OWN | {"safesite.keep"}
+
+
+def modules(text: str) -> set[str]:
+    return set(text.split())
+
+
+@pytest.fixture
+def module_run(environment: Environment) -> Environment:
+    """An environment with a module ``told``, so that stock's ``-m`` has loaded what ours has."""
+    (environment.work / "told.py").write_text(CODE)
+    return environment
+
+
+def started(environment: Environment, mode: str = "refuse") -> set[str]:
+    """Return the modules that a launched start has beyond stock's, without blocked names."""
+    code = "import sys; print(*sorted(n for n in sys.modules if sys.modules[n] is not None))"
+    (environment.work / "told.py").write_text(code)
+    stock = modules(environment.stock("-m", "told").out)
+    launched = modules(environment.launched("-m", "told", SAFESITE_MODE=mode).out)
+    assert "runpy" in stock
+    return launched - stock
+
+
+def test_a_start_without_executable_lines_imports_nothing_else(module_run: Environment) -> None:
+    (module_run.site_packages / "path.pth").write_text("entry\n")
+    assert started(module_run) == OWN
+
+
+def test_a_refusal_imports_the_cold_module_alone(module_run: Environment) -> None:
+    (module_run.site_packages / "foo.pth").write_text("import os\n")
+    (module_run.site_packages / "sitecustomize.py").write_text("")
+    assert started(module_run) == KEEP
+
+
+def test_what_is_refused_is_not_imported(module_run: Environment) -> None:
+    for name in ("sitecustomize", "usercustomize", "helper"):
+        (module_run.site_packages / f"{name}.py").write_text("")
+    (module_run.site_packages / "foo.pth").write_text("import helper\n")
+    (module_run.site_packages / "foo.start").write_text("helper:go\n")
+    assert not {"sitecustomize", "usercustomize", "helper"} & started(module_run)
+
+
+HOT = ("core.py", "keep.py", "site.py")
+ALLOWED = {
+    "__future__",
+    "_frozen_importlib_external",
+    "_io",
+    "collections.abc",  # below TYPE_CHECKING
+    "os",
+    "safesite",
+    "safesite.core",
+    "site",
+    "stat",
+    "sys",
+    "typing",  # below TYPE_CHECKING
+}
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_hot_modules_import_at_their_top_only_what_site_has(name: str) -> None:
+    tree = ast.parse((PACKAGE / name).read_text("utf-8"))
+    found = set()
+    for node in tree.body:
+        for inner in ast.walk(node) if isinstance(node, ast.If) else [node]:
+            if isinstance(inner, ast.Import):
+                found |= {alias.name for alias in inner.names}
+            elif isinstance(inner, ast.ImportFrom):
+                found.add(inner.module or "")
+    assert found <= ALLOWED
+
+
+def test_core_stays_within_its_lines() -> None:
+    assert len((PACKAGE / "core.py").read_text("utf-8").splitlines()) <= 300
+
+
+def executes_text(tree: ast.AST) -> bool:
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return any(isinstance(func, ast.Name) and func.id in {"exec", "eval"} for func in calls)
+
+
+def test_modules_that_execute_text_have_no_future_import() -> None:
+    executing = []
+    for path in sorted(Path(PACKAGE).glob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        if executes_text(tree):
+            executing.append(path.name)
+            futures = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+            assert "__future__" not in {node.module for node in futures}, path.name
+    assert executing == ["repl.py", "run.py"], "and neither core, keep nor site is among them"
