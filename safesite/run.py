@@ -282,9 +282,6 @@ def as_program(call: "Callable[..., object]", *args: "Any") -> None:
         call(*args)
     except SystemExit:
         raise
-    except KeyboardInterrupt:
-        show_without_own_frames()
-        exec("raise")  # only code run from text tells Python to die of the signal in the end
     except BaseException:
         show_without_own_frames()
         raise
