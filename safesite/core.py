@@ -159,17 +159,15 @@ class Startup:
     """
 
     def __init__(self) -> None:
-        self.mode = DEFAULT_MODE
+        self.mode, self.skips_hidden = DEFAULT_MODE, True
         self.site: Any = None  # the module site, and what was replaced in it
         self.stock: dict[str, Callable[..., Any]] = {}
-        self.skips_hidden = True
         self.refused: dict[tuple[str, int, str], Record] = {}
         self.warned: dict[tuple[str, int, str], bool] = {}
         self.customize_dirs: list[str] = []
         self.done: set[str] = set()
         self.depth = self.printed = self.unprinted = self.reported = 0
-        self.hinted = False
-        self.log = ""
+        self.hinted, self.log = False, ""
 
     def read_environment(self) -> None:
         """Take mode and log from the environment; call once, before anything is decided."""
@@ -249,13 +247,14 @@ class Startup:
             return line_records(path, lines)
         return self.keep().read_otherwise(self, path, data, lines)  # type: ignore[no-any-return]
 
-    def add_package(self, sitedir: str, name: str, known_paths: "set[str]") -> None:
-        """Do what ``addpackage`` does on 3.10 to 3.14, but for the lines that may not run."""
-        records = self.read_pth(os.path.join(sitedir, name)) or []
+    def add_package(self, sitedir: str, name: str, known_paths: "set[str]") -> bool:
+        """Do what ``addpackage`` does up to 3.14 with what may run; False for a skipped file."""
+        found = self.read_pth(os.path.join(sitedir, name))
+        records = found or []
         allowed = {line.line for line in records if line.kind == IMPORT and self.decide(line)}
         if allowed or sys.flags.verbose:
             self.keep().feed_addpackage(self, records, allowed, sitedir, name, known_paths)
-            return
+            return found is not None
         for line in records:
             if line.kind == IMPORT:
                 self.refuse(line)
@@ -264,6 +263,7 @@ class Startup:
             if pathcase not in known_paths and os.path.exists(path):
                 sys.path.append(path)
                 known_paths.add(pathcase)
+        return found is not None
 
     def read_lines(self, sitedir: str, name: str, suffix: str) -> "tuple[list[str] | None, str]":
         """Do what ``_read_pthstart_file`` does on 3.15, with lines that know their place."""

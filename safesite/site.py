@@ -136,7 +136,8 @@ def addpackage(sitedir: str, name: str, known_paths: "set[str] | None") -> "set[
         startup.begin()
         try:
             known = site._init_pathinfo() if known_paths is None else known_paths
-            startup.add_package(sitedir, name, known)
+            if not startup.add_package(sitedir, name, known):
+                return None  # as stock, for a file that it cannot open
         finally:
             startup.end()
     return known_paths
@@ -152,17 +153,20 @@ def addsitedir(sitedir: str, known_paths: "set[str] | None" = None) -> "set[str]
     if sitedircase not in known:
         sys.path.append(sitedir)
         known.add(sitedircase)
+    names = startup_files(sitedir, sitedircase)
+    if names is None:
+        return None
     startup.begin()
     try:
-        for name in startup_files(sitedir, sitedircase):
+        for name in names:
             startup.add_package(sitedir, name, known)
     finally:
         startup.end()
     return known_paths
 
 
-def startup_files(sitedir: str, sitedircase: str) -> "list[str]":
-    """Return the names of the .pth files to read in a site directory, in stock's order.
+def startup_files(sitedir: str, sitedircase: str) -> "list[str] | None":
+    """Return the names of the .pth files to read, in stock's order; None if it cannot be listed.
 
     Stock site reads those of a virtual environment twice; where nothing runs, the second reading
     can add nothing, and is left out.
@@ -175,7 +179,7 @@ def startup_files(sitedir: str, sitedircase: str) -> "list[str]":
     try:
         names = os.listdir(sitedir)
     except OSError:
-        return []
+        return None
     startup.note_customize(sitedir, names)
     names = [name for name in names if name.endswith(".pth")]
     return sorted(n for n in names if not (startup.skips_hidden and n.startswith(".")))

@@ -41,7 +41,7 @@ def test_lines_that_the_locale_decodes_are_refused(
     code = "import sys; print(ascii(sys.path))"
     stock = environment.stock("-c", code, **latin)
     assert environment.ran() == ["foo"]
-    launched = environment.launched("-c", code, **latin)
+    launched = environment.launched("-c", code, options=(), **latin)
     assert environment.ran() == []
     assert launched.out == stock.out
     shown = ascii(line)
@@ -57,7 +57,7 @@ def test_lines_that_utf8_alone_shows_are_reported(
     stock = environment.stock("-c", "pass", **latin)
     newer = environment.interpreter.number >= (3, 13)
     assert (stock.code, environment.ran()) == (0, ["foo"] if newer else [])
-    launched = environment.launched("-c", "pass", **latin)
+    launched = environment.launched("-c", "pass", options=(), **latin)
     assert (launched.code, environment.ran()) == (0, [])
     slug = "import-line" if newer else "other-python"
     assert f"{pth}:2: refused import line: " in launched.reports[0]
