@@ -153,16 +153,14 @@ def addsitedir(sitedir: str, known_paths: "set[str] | None" = None) -> "set[str]
     if sitedircase not in known:
         sys.path.append(sitedir)
         known.add(sitedircase)
-    names = startup_files(sitedir, sitedircase)
-    if names is None:
-        return None
     startup.begin()
     try:
-        for name in names:
+        names = startup_files(sitedir, sitedircase)
+        for name in names or ():
             startup.add_package(sitedir, name, known)
     finally:
         startup.end()
-    return known_paths
+    return None if names is None else known_paths
 
 
 def startup_files(sitedir: str, sitedircase: str) -> "list[str] | None":
@@ -175,11 +173,11 @@ def startup_files(sitedir: str, sitedircase: str) -> "list[str] | None":
         return []
     if startup.refuses and sitedircase in startup.done:
         return []
-    startup.done.add(sitedircase)
     try:
         names = os.listdir(sitedir)
     except OSError:
         return None
+    startup.done.add(sitedircase)
     startup.note_customize(sitedir, names)
     names = [name for name in names if name.endswith(".pth")]
     return sorted(n for n in names if not (startup.skips_hidden and n.startswith(".")))

@@ -144,6 +144,22 @@ def test_an_unlistable_site_directory_stays_on_the_path(environment: Environment
     assert environment.launched("-c", code).out == environment.stock("-c", code).out
 
 
+def test_a_site_directory_that_comes_later_is_read_then(environment: Environment) -> None:
+    code = (
+        "import os, site, sys\n"
+        "print(site.addsitedir('../extra', set()))\n"
+        "os.makedirs('../extra/entry')\n"
+        "open('../extra/foo.pth', 'w').write('entry')\n"
+        "print(site.addsitedir('../extra', set()), sys.path)\n"
+    )
+    stock = environment.stock("-c", code)
+    (environment.root / "extra" / "foo.pth").unlink()
+    (environment.root / "extra" / "entry").rmdir()
+    (environment.root / "extra").rmdir()
+    assert environment.launched("-c", code).out == stock.out
+    assert "extra/entry" in stock.out
+
+
 def test_threads_that_add_site_directories_lose_no_refusal(environment: Environment) -> None:
     for n in range(20):
         folder = environment.root / "extra" / str(n)
