@@ -150,7 +150,7 @@ def test_a_site_directory_that_comes_later_is_read_then(environment: Environment
         "print(site.addsitedir('../extra', set()))\n"
         "os.makedirs('../extra/entry')\n"
         "open('../extra/foo.pth', 'w').write('entry')\n"
-        "print(site.addsitedir('../extra', set()), sys.path)\n"
+        "print(sorted(site.addsitedir('../extra', set())), sys.path)\n"
     )
     stock = environment.stock("-c", code)
     (environment.root / "extra" / "foo.pth").unlink()
