@@ -173,9 +173,8 @@ class Startup:
         """Take mode and log from the environment; call once, before anything is decided."""
         if sys.flags.ignore_environment:
             return
-        self.log = os.environ.get("SAFESITE_LOG", "")
-        if "SAFESITE_HINTED" in os.environ:
-            self.keep().hide_hint(self)
+        if "SAFESITE_LOG" in os.environ or "SAFESITE_HINTED" in os.environ:
+            self.keep().take_environment(self)
         mode = os.environ.get("SAFESITE_MODE") or DEFAULT_MODE
         self.mode = mode if mode in MODES else "refuse"
         if mode not in MODES:

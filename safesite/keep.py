@@ -144,7 +144,8 @@ def feed_addpackage(
     """
     lines = ["#"] * max((line.line for line in records), default=0)
     for line in records:
-        if line.kind == core.PATH or line.line in allowed:
+        # What only other versions run has numbers of another count: it must not take a place here.
+        if line.runs_here and (line.kind == core.PATH or line.line in allowed):
             lines[line.line - 1] = str(line)
         else:
             startup.refuse(line)
@@ -252,10 +253,22 @@ def finish_report(startup: "Startup") -> None:
     startup.unprinted, startup.reported = 0, len(lines)
 
 
+def take_environment(startup: "Startup") -> None:
+    """Take the log's name (relative to where Python started), and whether the hint was given."""
+    log = os.environ.get("SAFESITE_LOG", "")
+    if log:
+        try:
+            startup.log = os.path.abspath(log)
+        except OSError:  # the current directory is gone
+            startup.log = log
+    if "SAFESITE_HINTED" in os.environ:
+        hide_hint(startup)
+
+
 def hide_hint(startup: "Startup") -> None:
     """Give no further hint in this process tree.
 
-    The variable is in the environment that children inherit, and not in os.environ.
+    Children inherit the variable; os.environ, which belongs to the program, does not show it.
     """
     startup.hinted = True
     os.environ.pop("SAFESITE_HINTED", None)

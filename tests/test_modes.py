@@ -129,7 +129,16 @@ def test_log_that_cannot_be_written_is_named(refusing: Environment, target: str)
     os.mkfifo(refusing.work / "fifo")
     outcome = refusing.launched("-c", "print('ok')", SAFESITE_LOG=target)
     assert outcome.out == "ok\n"
-    assert outcome.reports[-1].startswith(f"safesite: SAFESITE_LOG: {target}: not written: ")
+    path = refusing.work / target
+    assert outcome.reports[-1].startswith(f"safesite: SAFESITE_LOG: {path}: not written: ")
+
+
+def test_log_stays_where_it_was_when_python_started(refusing: Environment) -> None:
+    (refusing.work / "sub").mkdir()
+    (refusing.work / "sub" / "more.pth").write_text("import os\n")
+    code = "import os, site; os.chdir('sub'); site.addsitedir('.')"
+    refusing.launched("-c", code, SAFESITE_LOG="log")
+    assert len((refusing.work / "log").read_text("ascii").splitlines()) == 2
 
 
 def test_log_is_ignored_under_e(refusing: Environment) -> None:
@@ -209,3 +218,17 @@ def test_a_report_of_a_later_call_is_capped_with_the_first(refusing: Environment
     outcome = refusing.launched("-c", code)
     assert sum("refused import line" in line for line in outcome.reports) == 10
     assert outcome.reports[-1] == "safesite: and 21 more"
+
+
+def test_warn_runs_no_line_of_another_version_in_the_place_of_its_own(
+    environment: Environment,
+) -> None:
+    # Up to 3.12 a form feed ends no line, so the numbers of the two readings differ.
+    own, other = LINE.format("own"), LINE.format("other")
+    text = f"x\n{own}y\x0c{other}"
+    (environment.site_packages / "foo.pth").write_text(f"a\x0c{other}{own}{text}", "utf-8")
+    environment.stock("-c", "pass")
+    ran = environment.ran()
+    environment.launched("-c", "pass", SAFESITE_MODE="warn")
+    assert environment.ran() == ran
+    assert ran == (["other", "own"] if environment.interpreter.number >= (3, 13) else ["own"])
