@@ -134,7 +134,22 @@ def run_module(name: str, args: "list[str]") -> None:
         add_path_entry(os.getcwd())
     except OSError:
         pass  # as stock: a current directory that is gone is not added
-    as_program(runpy._run_module_as_main, name)  # type: ignore[attr-defined]  # as Python itself
+    if name == "site":
+        run_site()
+    else:
+        as_program(runpy._run_module_as_main, name)  # type: ignore[attr-defined]  # as Python
+
+
+def run_site() -> None:
+    """Run the command of the module ``site`` on the module that is in place.
+
+    Its source, executed anew, would know nothing of this start.
+    """
+    import site
+
+    spec: Any = site.__spec__
+    sys.argv[0] = spec.origin
+    as_program(site._script)  # type: ignore[attr-defined]  # what Python runs for -m site
 
 
 def run_file(path: str, args: "list[str]") -> None:

@@ -167,6 +167,16 @@ def test_a_program_fails_as_under_stock(environment: Environment, name: str) -> 
     assert launched.err == stock.err
 
 
+@pytest.mark.parametrize("args", [[], ["--user-site"], ["--user-base", "--user-site"], ["--no"]])
+def test_the_command_of_site_tells_of_this_start(environment: Environment, args: list[str]) -> None:
+    (environment.site_packages / "foo.pth").write_text("entry\nimport os\n")
+    (environment.site_packages / "entry").mkdir()
+    stock = environment.stock("-m", "site", *args)
+    launched = environment.launched("-m", "site", *args)
+    assert (launched.code, launched.out) == (stock.code, stock.out)
+    assert stock.out
+
+
 def test_a_script_beside_the_interpreter_does_not_shadow(environment: Environment) -> None:
     scripts = environment.prefix / "bin"
     (scripts / "optparse.py").write_text("print('shadowed')\n")
