@@ -47,29 +47,43 @@ def main(argv: "list[str]") -> None:
     Ends as the target does: by returning, or with the exception that it raised.
     """
     drop_own_path_entry()
-    option, args = (argv[1], argv[2:]) if len(argv) > 1 else ("", [])
-    if option in ("-h", "--help"):
+    option, args = (argv[1], argv[2:]) if len(argv) > 1 else (None, [])
+    if option == "--" and args:
+        start_file(args[0], args[1:])
+    elif option in ("-h", "--help"):
         sys.stdout.write(USAGE)
     elif option in ("-V", "--version"):
         from safesite import __version__
 
         sys.stdout.write(f"safesite {__version__}\n")
-    elif option[:2] in ("-c", "-m"):
-        if len(option) == 2 and not args:
-            fail(f"{option} needs an argument; see --help (usage)")
-        value, args = (option[2:], args) if option[2:] else (args[0], args[1:])
+    elif option is None or option == "-":
         enter_site()
-        (run_command if option[1] == "c" else run_module)(value, args)
-    elif option[:1] == "-" and option != "-":
+        run_stdin(option or "", args)
+    elif option[:2] in ("-c", "-m"):
+        start_with_value(option, args)
+    elif option[:1] == "-":
         from safesite.core import quoted
 
         fail(f"unknown option {quoted(option)}; see --help (usage)")
     else:
-        enter_site()
-        if option in ("", "-"):
-            run_stdin(option, args)
-        else:
-            run_file(option, args)
+        start_file(option, args)
+
+
+def start_file(path: str, args: "list[str]") -> None:
+    enter_site()
+    run_file(path, args)
+
+
+def start_with_value(option: str, args: "list[str]") -> None:
+    """Start ``-c CODE`` or ``-m MODULE``, whose value may stand in the same word."""
+    if len(option) == 2 and not args:
+        fail(f"{option} needs an argument; see --help (usage)")
+    value, args = (option[2:], args) if option[2:] else (args[0], args[1:])
+    enter_site()
+    if option[1] == "c":
+        run_command(value, args)
+    else:
+        run_module(value, args)
 
 
 def drop_own_path_entry() -> None:
@@ -205,7 +219,7 @@ def leave_to_python(path: str, args: "list[str]") -> None:
 def absolute(path: str) -> str:
     """Return the path as Python makes a script's absolute: joined, not normalised."""
     try:
-        return os.path.join(os.getcwd(), path)
+        return os.path.join(os.getcwd(), path) if path else os.getcwd()
     except OSError:
         return path
 

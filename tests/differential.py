@@ -1,8 +1,8 @@
 """Make random site directories, and tell what this interpreter's ``site`` makes of each of them.
 
-Runs inside the interpreter under test, which ``test_differential.py`` starts with ``-S`` and with
-``-I`` or ``-E``: once with the functions of stock ``site``, once after safesite has taken them
-over.  Standard library only.  Prints one JSON object a seed.
+Runs inside the interpreter under test, which ``test_differential.py`` starts with ``-S``: once with
+the functions of stock ``site``, once after safesite has taken them over.  Standard library only.
+Prints one JSON object a seed.
 
 A seed determines a tree, the state of ``site`` and ``sys``, and the calls that are made; only what
 a version executes, cannot decode, or has no function for differs between interpreters.  Both
@@ -14,7 +14,7 @@ names the module ``must_not_run``, and an attempt to import that is noticed.
 """
 
 # File names and link targets are bytes here, which pathlib does not take:
-# ruff: noqa: PTH103, PTH106, PTH109, PTH118, PTH119, PTH120, PTH123, PTH211
+# ruff: noqa: PTH103, PTH106, PTH108, PTH109, PTH118, PTH119, PTH120, PTH123, PTH211
 # Random numbers that repeat are the point, and so is the output:
 # ruff: noqa: S311, T201
 
@@ -40,7 +40,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 site: Any = stock_site  # the same object after safesite's takeover
 
@@ -142,11 +142,20 @@ def path_only(data: bytes, may_be_undecodable: bool) -> bytes:
     """Return the content of a startup file without what this interpreter would execute."""
     if not decodable(data) and not may_be_undecodable:
         data = bytes(byte for byte in data if byte < 0x80)
+    place = data.find(b"import")
+    while place >= 0 and count_executed(data):
+        changed = data[:place] + b"inport" + data[place + 6 :]
+        if count_executed(changed) < count_executed(data):
+            data = changed
+        place = data.find(b"import", place + 1)
+    return data
+
+
+def count_executed(data: bytes) -> int:
+    """Return the number of lines that stock ``site`` executes, or at most so many."""
     # Of a file that it cannot decode, stock may still execute the lines before the first bad byte.
     lines = native_lines(data) if decodable(data) else data.decode("latin-1").splitlines()
-    if any(executed(line) or executed(line.strip("\ufeff\xef\xbb\xbf")) for line in lines):
-        data = data.replace(b"import", b"inport")
-    return data
+    return sum(executed(line.lstrip("\xef\xbb\xbf")) for line in lines)
 
 
 # Planning: everything that is random.
@@ -356,7 +365,7 @@ class Planner:
         sitedir = self.as_argument(self.spelled(self.choose(*directories)))
         prefixes = self.choose(None, [f"{self.plan.root}/{name}" for name in ("p3", "p1", "p3")])
         calls: list[tuple[Any, ...]] = [("main",)] * 7
-        calls += [("addsitedir", known, self.choose(sitedir, sitedir, "missing", "", "link"))] * 5
+        calls += [("addsitedir", known, self.choose(sitedir, sitedir, "missing", "", "x.pth"))] * 5
         calls += [("addpackage", known, *self.draw_package())] * 2
         calls += [("addsitepackages", known, prefixes)] * 2
         calls += [("addusersitepackages", known), ("venv", known)]
@@ -413,11 +422,11 @@ def enter_state(plan: Plan) -> None:
         os.environ["PYTHONUSERBASE"] = f"{root}/u"
 
 
-def build(plan: Plan, nodes: Iterable[tuple[str, bytes, bytes]]) -> None:
-    """Make nodes of the plan's tree, but for those whose random neighbours leave no place."""
+def build(plan: Plan) -> None:
+    """Make the nodes of the plan's tree, but for those whose random neighbours leave no place."""
     root = os.fsencode(plan.root)
     os.makedirs(root)
-    for kind, below, content in nodes:
+    for kind, below, content in plan.nodes:
         path = os.path.join(root, below)
         with contextlib.suppress(OSError):
             if kind == "folder":
@@ -429,6 +438,18 @@ def build(plan: Plan, nodes: Iterable[tuple[str, bytes, bytes]]) -> None:
             else:
                 with open(path, "xb") as file:
                     file.write(content)
+
+
+def remove_undecodable(plan: Plan) -> None:
+    """Remove from the plan's tree the startup files that stop stock ``site``."""
+    for kind, below, _ in plan.nodes:
+        path = os.path.join(os.fsencode(plan.root), below)
+        with contextlib.suppress(OSError):
+            if kind == "startup file":
+                with open(path, "rb") as file:
+                    data = file.read()
+                if not decodable(data):
+                    os.unlink(path)
 
 
 class Attempt:
@@ -553,7 +574,7 @@ def run_seed(seed: int, folder: str, forbid: Forbid) -> dict[str, Any]:
     """Make one tree, make its calls, remove it."""
     plan = Planner(seed, folder).make()
     forbid.imported.clear()
-    attempt = attempt_on(plan, plan.nodes)
+    attempt = attempt_on(plan)
     result = {
         "seed": seed,
         "site_directories": plan.site_directories,
@@ -562,17 +583,18 @@ def run_seed(seed: int, folder: str, forbid: Forbid) -> dict[str, Any]:
     }
     if attempt.raised.startswith("UnicodeDecodeError"):
         # What safesite promises where stock does not start: as if the file were not there.
-        nodes = [node for node in plan.nodes if node[0] != "startup file" or decodable(node[2])]
-        reference = attempt_on(plan, nodes)
+        reference = attempt_on(plan, remove_undecodable)
         result.update(reference_raised=reference.raised, reference=reference.seen)
     result["imported"] = sorted(set(forbid.imported))
     return result
 
 
-def attempt_on(plan: Plan, nodes: Iterable[tuple[str, bytes, bytes]]) -> Attempt:
-    """Make a plan's calls on a tree of these nodes."""
-    build(plan, nodes)
+def attempt_on(plan: Plan, change: Callable[[Plan], None] | None = None) -> Attempt:
+    """Make a plan's tree, change it, make the plan's calls."""
+    build(plan)
     try:
+        if change:
+            change(plan)
         return Attempt(plan).run()
     finally:
         shutil.rmtree(os.fsencode(plan.root))

@@ -36,6 +36,7 @@ def write_targets(environment: Environment) -> None:
     (work / "folder" / "__main__.py").write_text(TELL)
     (work / "sub" / "deep.py").write_text(TELL)
     (work / "link.py").symlink_to("sub/deep.py")
+    (work / "-odd.py").write_text(TELL)
     with zipfile.ZipFile(work / "app.zip", "w") as archive:
         archive.writestr("__main__.py", TELL)
     code = "import py_compile; py_compile.compile('app.py', 'app.pyc')"
@@ -58,6 +59,8 @@ TARGETS = [
     ["./folder"],
     ["app.zip", "x"],
     ["-", "x"],
+    ["--", "app.py", "a", "--"],
+    ["--", "-odd.py", "a"],
 ]
 
 
@@ -112,6 +115,7 @@ FAILING = {
     "missing-module": ["-m", "nosuch"],
     "missing-main": ["-m", "safesite.nosuch"],
     "folder-without-main": ["empty"],
+    "empty-name": [""],
     "import-error": ["-c", "import nosuch"],
     "in-module": ["-m", "failing", "chained"],
     "in-folder": ["bad"],
@@ -230,7 +234,7 @@ def test_a_wrong_command_line_is_one_sentence(
     assert (outcome.code, outcome.out, outcome.err) == (2, "", f"safesite: {message}\n")
 
 
-OTHERS = ["python3.6", "python3.7", "python3.8", "python3.9", "python3.16", "pypy3"]
+OTHERS = ["python2.7", "python3.6", "python3.7", "python3.8", "python3.9", "python3.16", "pypy3"]
 
 
 @pytest.mark.parametrize("name", OTHERS)
