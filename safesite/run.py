@@ -219,9 +219,10 @@ def leave_to_python(path: str, args: "list[str]") -> None:
 def absolute(path: str) -> str:
     """Return the path as Python makes a script's absolute: joined, not normalised."""
     try:
-        return os.path.join(os.getcwd(), path) if path else os.getcwd()
+        here = os.getcwd()
     except OSError:
         return path
+    return os.path.join(here, path) if path or sys.version_info < (3, 11) else here
 
 
 def read_script(path: str) -> bytes:
