@@ -246,7 +246,7 @@ def test_an_unknown_interpreter_gets_one_sentence(tmp_path: Path, name: str) -> 
         pytest.skip(f"no {name} on this machine; the next test stands for it")
     (tmp_path / "safesite").symlink_to(PACKAGE)
     done = subprocess.run(
-        [path, "-B", "-S", "-m", "safesite", "app.py"], cwd=tmp_path, capture_output=True, text=True,
+        [path, "-B", "-S", "-m", "safesite", "x.py"], cwd=tmp_path, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     assert done.returncode == 2
