@@ -440,8 +440,11 @@ def build(plan: Plan) -> None:
                     file.write(content)
 
 
-def remove_undecodable(plan: Plan) -> None:
-    """Remove from the plan's tree the startup files that stop stock ``site``."""
+def empty_undecodable(plan: Plan) -> None:
+    """Empty the startup files of the plan's tree that stop stock ``site``.
+
+    Emptied, not removed: a path entry of another file may name one.
+    """
     for kind, below, _ in plan.nodes:
         path = os.path.join(os.fsencode(plan.root), below)
         with contextlib.suppress(OSError):
@@ -449,7 +452,7 @@ def remove_undecodable(plan: Plan) -> None:
                 with open(path, "rb") as file:
                     data = file.read()
                 if not decodable(data):
-                    os.unlink(path)
+                    os.truncate(path, 0)
 
 
 class Attempt:
@@ -582,8 +585,8 @@ def run_seed(seed: int, folder: str, forbid: Forbid) -> dict[str, Any]:
         "seen": attempt.seen,
     }
     if attempt.raised.startswith("UnicodeDecodeError"):
-        # What safesite promises where stock does not start: as if the file were not there.
-        reference = attempt_on(plan, remove_undecodable)
+        # What safesite promises where stock does not start: as if the file held nothing.
+        reference = attempt_on(plan, empty_undecodable)
         result.update(reference_raised=reference.raised, reference=reference.seen)
     result["imported"] = sorted(set(forbid.imported))
     return result

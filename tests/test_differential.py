@@ -172,8 +172,8 @@ def difference(
 ) -> Iterator[str]:
     """Yield how two results of one seed differ.
 
-    Where stock stops at a file that it cannot decode, its reference is the tree without that file,
-    and only the paths are compared.
+    Where stock stops at a file that it cannot decode, its reference is the tree with that file
+    emptied, and only the paths are compared.
     """
     reference = stock.get("reference", stock["seen"])
     if stock["raised"]:
