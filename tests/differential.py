@@ -14,7 +14,7 @@ names the module ``must_not_run``, and an attempt to import that is noticed.
 """
 
 # File names and link targets are bytes here, which pathlib does not take:
-# ruff: noqa: PTH103, PTH106, PTH108, PTH109, PTH118, PTH119, PTH120, PTH123, PTH211
+# ruff: noqa: PTH103, PTH106, PTH109, PTH118, PTH119, PTH120, PTH123, PTH211
 # Random numbers that repeat are the point, and so is the output:
 # ruff: noqa: S311, T201
 
