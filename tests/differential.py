@@ -267,7 +267,9 @@ class Planner:
             target = os.path.basename(path) + b".target"
             self.add("link", path, self.choose(target, os.path.join(self.root, directory, target)))
         else:
-            others = (b"nothing", os.path.basename(path), b"../b/x.pth", b".", b"x.pth", b"pkg")
+            others = [b"nothing", os.path.basename(path), b".", b"pkg"]
+            if not path.endswith(b".start"):  # for which path entries would be entry points
+                others += [b"../b/x.pth", b"x.pth"]
             self.add("link", path, self.choose(*others))
 
     def draw_content(self, directory: bytes, path: bytes) -> bytes:
