@@ -1,21 +1,57 @@
 """An alternative ``site`` for CPython that refuses startup code unless it is allowed.
 
-Holds the version and what a program may ask; imports nothing, as every start pays for it.  Written
-so that every Python can read it: one that is too old gets a sentence from ``__main__``.
+Holds the version, what a program may ask, and what every protected start pays for: the command
+line of a script or module, the gate before ``site``, and running the target.  All of it stands in
+this one file because a start pays for each module that it imports, half a percent; what most starts
+do without is in the other modules.
+
+Written so that every Python can read it: one that is too old gets a sentence.  So types are
+comments here, and what old versions do not have is imported where it is used.  No
+``from __future__`` import, because ``exec`` would hand its flags on to the program.
 """
+
+import os
+import sys
 
 __version__ = "0.1.0"
 __all__ = ["active", "refusals"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable  # noqa: F401 - in type comments
+    from types import CodeType, FrameType, TracebackType  # noqa: F401 - in type comments
+    from typing import Any, NoReturn  # noqa: F401 - in type comments
+
     from safesite.core import Record, Startup  # noqa: F401 - in type comments
+
+DEFAULT_MODE = "refuse"  # a distributor changes the default here, and nowhere else
+GATED_MODES = ("refuse", "quiet")  # in which a start without startup code needs no decision
+
+# The parts of site that can run startup code.  A site without these, or with others of their kind,
+# is not known to safesite.
+CUSTOMIZE_PARTS = ("execsitecustomize", "execusercustomize")
+PARTS = ("addpackage", "addsitedir", "main") + CUSTOMIZE_PARTS
+PARTS_315 = ("_read_pthstart_file",) + PARTS
+STATE_PARTS = ("_addsitedir", "_exec_imports", "_execute_start_entrypoints", "process")
+STATE_READERS = ("__init__", "_read_pth_file", "_read_start_file")  # they name what they fill
+TELLTALES = {
+    "exec", "eval", "compile", "open_code", "import_module", "resolve_name", "run_path",
+    "sitecustomize", "usercustomize", "_importexecs", "_entrypoints",
+}  # fmt: skip
+
+LATE = "startup code has run already; type: python -S -m safesite TARGET (usage)"
+
+COMPILER_ERRORS = (SyntaxError, ValueError, OverflowError, MemoryError, RuntimeError)
+
+# In a listing joined by line ends and lowered: what makes a folder interesting.
+SIGNS = (".pth\n", ".start\n", "sitecustomize", "usercustomize")
+
+
+# What a program may ask.
 
 
 def _startup():
     # type: () -> Startup | None
-    import sys
-
     core = sys.modules.get("_safesite") or sys.modules.get("safesite.core")
     startup = getattr(core, "startup", None)  # type: Startup | None
     return startup if startup is not None and startup.site is not None else None
@@ -28,7 +64,7 @@ def active():
     One of ``allow``, ``warn``, ``quiet``, ``refuse``, ``skip``; fixed when Python started.
     """
     startup = _startup()
-    return startup.mode if startup is not None else None
+    return startup.mode if startup is not None else gate["mode"]
 
 
 def refusals():
@@ -40,3 +76,420 @@ def refusals():
     """
     startup = _startup()
     return list(startup.refused.values()) if startup is not None else []
+
+
+# The command line.
+
+
+def start(by_module):
+    # type: (bool) -> None
+    """Check the interpreter, then run what the command line names.
+
+    ``by_module``: by ``-m``, which put the current directory on ``sys.path``.  Ends as the target
+    does: by returning, or with the exception that it raised.  The target takes over ``__main__``,
+    so nothing may follow the call there.
+    """
+    name = getattr(getattr(sys, "implementation", None), "name", "cpython")
+    if name != "cpython" or not (3, 10) <= sys.version_info[:2] <= (3, 15):
+        sys.stderr.write(
+            "safesite: it knows CPython 3.10 to 3.15, and this is {} {}.{} (interpreter)\n".format(
+                name, *sys.version_info[:2]
+            )
+        )
+        sys.exit(2)
+    if not os.path.isabs(__path__[0]):  # by a relative entry of PYTHONPATH
+        __path__[:] = [os.path.abspath(__path__[0])]
+    if by_module and not safe_path():
+        try:
+            here = os.getcwd()
+        except OSError:  # it is gone, and Python has added nothing
+            here = ""
+        if sys.path[:1] == [here]:
+            del sys.path[0]
+    option = sys.argv[1] if len(sys.argv) > 1 else ""
+    if option == "-m" and len(sys.argv) > 2:
+        enter_site()
+        run_module(sys.argv[2], sys.argv[3:])
+    elif option and option[0] != "-":
+        enter_site()
+        run_file(option, sys.argv[2:])
+    else:
+        from safesite import run
+
+        run.main(sys.argv)
+
+
+def safe_path():
+    # type: () -> bool
+    """Return whether Python was told to put no unsafe path before the others (-P, -I)."""
+    return bool(sys.flags.isolated or getattr(sys.flags, "safe_path", False))
+
+
+def fail(message):
+    # type: (str) -> NoReturn
+    """Print one sentence and exit with code 2."""
+    from safesite.core import say
+
+    say("safesite: " + message)
+    sys.exit(2)
+
+
+# The way into site.
+
+
+def enter_site():
+    # type: () -> None
+    """Put the gate, or what stands behind it, before ``site``, and let it build ``sys.path``."""
+    if not sys.flags.no_site:
+        fail(LATE)
+    import site
+
+    part = unknown_part(site)
+    if part:
+        fail("the site module of this Python is not one it knows, by its %s (interpreter)" % part)
+    environ = {} if sys.flags.ignore_environment else os.environ  # type: Any
+    mode = environ.get("SAFESITE_MODE") or DEFAULT_MODE
+    if mode in GATED_MODES and "SAFESITE_LOG" not in environ and "SAFESITE_HINTED" not in environ:
+        close_gate(site, mode)
+    else:
+        from safesite import site as alternative
+
+        alternative.take_over()
+    site.main()
+
+
+def unknown_part(site):
+    # type: (Any) -> str | None
+    """Return a part of ``site`` that is missing, or that could run startup code unknown to us.
+
+    None means that exactly the known functions can: only such a ``site`` is taken over.
+    """
+    state = vars(site).get("StartupState")
+    if (state is not None) != (sys.version_info >= (3, 15)):
+        return "StartupState"
+    owners = [(vars(site), PARTS, ())]  # type: Any
+    if state is not None:
+        owners = [(vars(site), PARTS_315, ()), (vars(state), STATE_PARTS, STATE_READERS)]
+    function, has_no = type(unknown_part), TELLTALES.isdisjoint
+    for names, parts, readers in owners:
+        for name in parts:
+            if not isinstance(names.get(name), function):
+                return str(name)
+        for name, value in names.items():
+            runs = isinstance(value, function) and not has_no(value.__code__.co_names)
+            if runs and name not in parts and name not in readers:
+                return str(name)
+    return None
+
+
+def foreign_names(os_name, platform):
+    # type: (str, str) -> tuple[str, ...]
+    """Return the modules of other platforms that the standard library tries to import on this one.
+
+    Each is an empty place that a file in a site directory could fill.
+    """
+    if os_name == "nt":
+        return ("_crypt", "_scproxy", "fcntl", "grp", "org.python.core", "pwd", "termios")
+    names = ("_winapi", "_wmi", "msvcrt", "nt", "org.python.core", "winreg")
+    return names if platform == "darwin" else names + ("_scproxy",)
+
+
+def hide_foreign_names():
+    # type: () -> None
+    """Make the names of other platforms' modules unimportable, before a file can answer to one."""
+    for name in foreign_names(os.name, sys.platform):
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: no such module
+
+
+def holds_startup_code(folder):
+    # type: (str) -> bool
+    """Return whether a folder's listing may hold startup files or customize modules.
+
+    True also for what is no folder: a zip file on PYTHONPATH may hold a customize module.
+    """
+    try:
+        names = "\n".join(os.listdir(folder) + [""]).lower()
+    except OSError as exc:
+        return isinstance(exc, NotADirectoryError)
+    except (TypeError, ValueError):  # whatever it is, site says so
+        return True
+    return any(sign in names for sign in SIGNS)
+
+
+def pythonpath_may_customize():
+    # type: () -> bool
+    """Return whether a folder of PYTHONPATH may hold a customize module."""
+    path = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
+    return any(holds_startup_code(folder or ".") for folder in path.split(os.pathsep) if path)
+
+
+# The gate stands before the parts of ``site`` that can run startup code, as long as there is none.
+# At the first sign of startup code it opens, once and for good: then `safesite.site` reads, decides
+# and reports.  While it is closed, stock's parts get only what `harmless` lets through; should a
+# startup file appear between that look and stock's own, stock's reading of it meets the gate again.
+#
+# mode: None without a gate; stock, stubs: by the name of a part; behind: the module safesite.site,
+# once the gate is open; in_main: site.main is running.  A dict, as a class costs 0.2 % of a start.
+gate = {"mode": None, "stock": {}, "stubs": {}, "behind": None}  # type: dict[str, Any]
+gate["in_main"] = False
+
+
+def close_gate(site, mode):
+    # type: (Any, str) -> None
+    """Put a stub in the place of each part of ``site``."""
+    gate["mode"] = mode
+    hide_foreign_names()
+    put_stub(site, "main", gated_main)
+    for name in CUSTOMIZE_PARTS:
+        put_stub(site, name, nothing)
+    state = vars(site).get("StartupState")
+    if state is None:
+        put_stub(site, "addsitedir", site.addsitedir)
+        put_stub(site, "addpackage", site.addpackage)
+    else:
+        put_stub(site, "_read_pthstart_file", site._read_pthstart_file)
+        for name in STATE_PARTS[:3]:
+            put_stub(state, name, getattr(state, name))
+
+
+def put_stub(owner, name, otherwise):
+    # type: (Any, str, Callable[..., Any]) -> None
+    """Put a stub in the place of one part: ``otherwise`` is called for what is harmless."""
+    part = getattr(owner, name)
+
+    def stub(*args, **kwargs):
+        # type: (*Any, **Any) -> Any
+        if gate["behind"] is None and harmless(name, args):
+            return otherwise(*args, **kwargs)
+        return getattr(open_gate(), name)(*args, **kwargs)
+
+    stub.__module__, stub.__name__, stub.__qualname__ = part.__module__, name, part.__qualname__
+    gate["stock"][name], gate["stubs"][name] = part, stub
+    setattr(owner, name, stub)
+
+
+def gated_main():
+    # type: () -> None
+    """Call ``site.main``; what is reported meanwhile is one report, as behind the gate."""
+    gate["in_main"] = True
+    try:
+        gate["stock"]["main"]()
+    finally:
+        gate["in_main"] = False
+        if gate["behind"] is not None:
+            sys.modules["safesite.core"].startup.end()
+
+
+def open_gate():
+    # type: () -> Any
+    """Let `safesite.site` take over, and return it."""
+    from safesite import core, site
+
+    if gate["behind"] is None:
+        site.take_over()
+        gate["behind"] = site
+        if gate["in_main"]:
+            core.startup.begin()
+    return site
+
+
+def harmless(name, args):
+    # type: (str, tuple[Any, ...]) -> bool
+    """Return whether a part of stock ``site``, called with these arguments, has nothing to run."""
+    if name in ("addsitedir", "_addsitedir"):
+        return len(args) > 0 and not holds_startup_code(args[name == "_addsitedir"])
+    if name in CUSTOMIZE_PARTS:
+        return not pythonpath_may_customize()
+    if name == "_exec_imports":
+        return not args[0]._importexecs
+    if name == "_execute_start_entrypoints":
+        return not args[0]._entrypoints
+    return name == "main"
+
+
+def nothing():
+    # type: () -> None
+    """Stand for the import of a customize module that no folder holds."""
+
+
+# Running a script or a module; the other targets are in `run`.
+
+
+def run_module(name, args):
+    # type: (str, list[str]) -> None
+    """Run a module or package with ``runpy``, as ``-m`` does."""
+    import runpy
+
+    sys.argv[:] = ["-m"] + args
+    sys.audit("cpython.run_module", name)
+    new_main()
+    if not safe_path():
+        try:
+            sys.path.insert(0, os.getcwd())
+        except OSError:
+            pass  # as stock: a current directory that is gone is not added
+    if name == "site":
+        from safesite import run
+
+        run.run_site()
+    else:
+        as_program(runpy._run_module_as_main, name)  # type: ignore[attr-defined]  # as Python
+
+
+def run_file(path, args):
+    # type: (str, list[str]) -> None
+    """Run a script; hand a folder, a zip file or bytecode on to `run`."""
+    from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
+
+    sys.argv[:] = [path] + args
+    full = absolute(path)
+    if is_import_path(full):
+        from safesite import run
+
+        run.run_import_path(full)
+        return
+    sys.audit("cpython.run_file", path)
+    try:
+        with open(full, "rb") as file:
+            source = file.read()
+    except OSError as exc:
+        from safesite import run
+
+        run.fail_to_open(full, exc)
+    folder = os.path.dirname(os.path.realpath(path))
+    if not (safe_path() or in_scripts_folder(folder)):
+        sys.path.insert(0, folder)
+    if full.endswith(".pyc") or source[:4] == MAGIC_NUMBER:
+        from safesite import run
+
+        run.run_bytecode(full)
+        return
+    try:
+        code = compiled(source, full)
+    except COMPILER_ERRORS:
+        from safesite import run
+
+        run.leave_to_python(path, args)
+        raise
+    execute(code, new_main(SourceFileLoader("__main__", full), full))
+
+
+def absolute(path):
+    # type: (str) -> str
+    """Return the path as Python makes a script's absolute: joined, not normalised."""
+    try:
+        here = os.getcwd()
+    except OSError:
+        return path
+    return os.path.join(here, path) if path or sys.version_info < (3, 11) else here
+
+
+def is_import_path(path):
+    # type: (str) -> bool
+    """Return whether a path can stand on sys.path: a folder or a zip file."""
+    for hook in sys.path_hooks:
+        try:
+            sys.path_importer_cache[path] = hook(path)
+        except ImportError:
+            continue
+        return True
+    sys.path_importer_cache[path] = None
+    return False
+
+
+def in_scripts_folder(folder):
+    # type: (str) -> bool
+    """Return whether a folder is where this environment's scripts are, beside its Python.
+
+    Wheels write there: a file optparse.py beside pip would be what pip imports.
+    """
+    scripts = os.path.join(sys.prefix, "Scripts" if os.name == "nt" else "bin")
+    return os.path.normcase(folder) == os.path.normcase(os.path.realpath(scripts))
+
+
+def compiled(source, filename):
+    # type: (str | bytes, str) -> CodeType
+    """Return what ``compile(source, filename, "exec", dont_inherit=True)`` returns, sooner.
+
+    The first compile() of a process builds the types of ``_ast``, a quarter of a start; ``exec`` of
+    a source does not.  So the code object is taken from the frame that exec() starts, before its
+    first instruction, and given its file name.  A source that compiles with a warning or not at all
+    is left to compile(), as messages name the file.  Raises COMPILER_ERRORS.
+    """
+    import _imp
+    import _warnings
+
+    namespace = {}  # type: dict[str, Any]
+    taken = []
+
+    def take(frame, event, _):
+        # type: (FrameType, str, object) -> None
+        # Other frames: a warning imports the module warnings.
+        if event == "call" and frame.f_globals is namespace:
+            taken.append(frame.f_code)
+            raise StopIteration  # any exception: it ends exec()
+
+    filters = getattr(sys.modules.get("warnings"), "filters", _warnings.filters)  # type: Any
+    error = ("error", None, Warning, None, 0)
+    filters.insert(0, error)
+    sys.setprofile(take)
+    try:
+        exec(source, namespace)
+    except Exception:  # noqa: BLE001, S110 - compile() says what there is to say
+        pass
+    finally:
+        sys.setprofile(None)
+        filters.remove(error)
+    if not taken:
+        from safesite import run
+
+        return run.compiled_aloud(source, filename)
+    _imp._fix_co_filename(taken[0], filename)  # type: ignore[attr-defined]  # as importlib
+    return taken[0]
+
+
+def new_main(loader=None, filename=None):
+    # type: (Any, str | None) -> dict[str, Any]
+    """Make the module ``__main__`` what it is when a program starts, and return its namespace."""
+    import builtins
+    from _frozen_importlib import BuiltinImporter
+
+    namespace = vars(sys.modules["__main__"])
+    namespace.clear()
+    namespace.update(__name__="__main__", __doc__=None, __package__=None)
+    namespace.update(__loader__=loader or BuiltinImporter, __spec__=None)
+    if sys.version_info < (3, 14):
+        namespace["__annotations__"] = {}
+    namespace["__builtins__"] = builtins
+    if filename is not None:
+        namespace["__file__"] = filename
+        if sys.version_info < (3, 15):
+            namespace["__cached__"] = None
+    return namespace
+
+
+def execute(code, namespace):
+    # type: (CodeType, dict[str, Any]) -> None
+    """Execute a program's code."""
+    as_program(vars(namespace["__builtins__"])["exec"], code, namespace)
+
+
+def as_program(call, *args):
+    # type: (Callable[..., object], *Any) -> None
+    """Call what runs the program; its exceptions leave as if nothing of safesite were below it."""
+    try:
+        call(*args)
+    except SystemExit:
+        raise
+    except BaseException:
+        load_past_the_program("failure").prepare()
+        raise
+
+
+def load_past_the_program(name):
+    # type: (str) -> Any
+    """Import a module of the package when the program has run: its import hooks are not asked."""
+    from _frozen_importlib import _load  # type: ignore[attr-defined]  # what imports come down to
+    from _frozen_importlib_external import spec_from_file_location
+
+    return _load(spec_from_file_location("safesite." + name, __path__[0] + "/" + name + ".py"))

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 RUNNING_MODES = ("allow", "warn")
 MODES = (*RUNNING_MODES, "quiet", "refuse", "skip")
-DEFAULT_MODE = "refuse"  # a distributor changes the default here, and nowhere else
 
 PATH, IMPORT, ENTRY = "path entry", "import line", "entry point"
 CUSTOMIZE, FILE = "customize module", "startup file"
@@ -65,17 +64,6 @@ class Record(str):
         if self.kind == FILE:
             return f"safesite: {where}: skipped: {self} ({self.slug})"
         return f"safesite: {where}: refused {self.kind}: {quoted(self)} ({self.slug})"
-
-
-def foreign_names(os_name: str, platform: str) -> "tuple[str, ...]":
-    """Return the modules of other platforms that the standard library tries to import on this one.
-
-    Each is an empty place that a file in a site directory could fill.
-    """
-    if os_name == "nt":
-        return ("_crypt", "_scproxy", "fcntl", "grp", "org.python.core", "pwd", "termios")
-    names = ("_winapi", "_wmi", "msvcrt", "nt", "org.python.core", "winreg")
-    return names if platform == "darwin" else (*names, "_scproxy")
 
 
 def quoted(text: str, width: int = 80) -> str:
@@ -159,7 +147,7 @@ class Startup:
     """
 
     def __init__(self) -> None:
-        self.mode, self.skips_hidden = DEFAULT_MODE, True
+        self.mode, self.skips_hidden = "refuse", True
         self.site: Any = None  # the module site, and what was replaced in it
         self.stock: dict[str, Callable[..., Any]] = {}
         self.refused: dict[tuple[str, int, str], Record] = {}
@@ -169,13 +157,14 @@ class Startup:
         self.depth = self.printed = self.unprinted = self.reported = 0
         self.hinted, self.log = False, ""
 
-    def read_environment(self) -> None:
+    def read_environment(self, default: str) -> None:
         """Take mode and log from the environment; call once, before anything is decided."""
+        self.mode = default
         if sys.flags.ignore_environment:
             return
         if "SAFESITE_LOG" in os.environ or "SAFESITE_HINTED" in os.environ:
             self.keep().take_environment(self)
-        mode = os.environ.get("SAFESITE_MODE") or DEFAULT_MODE
+        mode = os.environ.get("SAFESITE_MODE") or default
         self.mode = mode if mode in MODES else "refuse"
         if mode not in MODES:
             say(f"safesite: SAFESITE_MODE: unknown mode {quoted(mode)}, so refuse is used (mode)")
@@ -209,8 +198,6 @@ class Startup:
     def begin(self) -> None:
         """Open a call into ``site``; nested calls report together, at the end of the outermost."""
         self.depth += 1
-        for name in foreign_names(os.name, sys.platform) if self.refuses else ():
-            sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: no such module
 
     def end(self) -> None:
         """Close what begin() opened."""

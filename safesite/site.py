@@ -5,13 +5,15 @@ Under ``-S`` the module is inert: imported or not, it has added nothing.  Its pl
 here are replaced in its globals, so that no stock function can reach an original.  In the mode
 ``allow`` each replacement calls its original.
 
-Runs once, before the first site directory is added.  Imports only what stock ``site`` has loaded.
+Loaded when there is something to decide: the gate of `safesite` has seen startup code, or the mode
+is one that has to look.  Imports only what stock ``site`` has loaded.
 """
 
 import os
 import site as _site
 import sys
 
+import safesite
 from safesite.core import ENTRY, IMPORT, startup
 
 TYPE_CHECKING = False
@@ -22,72 +24,44 @@ if TYPE_CHECKING:
 site: "Any" = _site
 stock = startup.stock
 
-# The parts of site that can run startup code.  A site without these, or with others of their kind,
-# is not known to safesite.
-PARTS = {"addpackage", "addsitedir", "main", "execsitecustomize", "execusercustomize"}
-PARTS_315 = PARTS | {"_read_pthstart_file"}
-STATE_PARTS = {"_addsitedir", "_exec_imports", "_execute_start_entrypoints", "process"}
-TELLTALES = {
-    "exec", "eval", "compile", "open_code", "import_module", "resolve_name", "run_path",
-    "sitecustomize", "usercustomize", "_importexecs", "_entrypoints",
-}  # fmt: skip
-STATE_TELLTALES_OF = STATE_PARTS | {"__init__", "_read_pth_file", "_read_start_file"}
-
-
-class UnknownSite(Exception):
-    """The interpreter's ``site`` does not have exactly the parts that safesite knows."""
-
 
 def take_over() -> None:
     """Replace the parts of ``site`` that can run startup code; a second call changes nothing.
 
-    Raises UnknownSite, with nothing replaced, for a ``site`` that safesite was not written for.
+    Where the gate stands its mode counts, otherwise the environment does.  ``site`` must be one in
+    which `safesite.unknown_part` finds nothing.
     """
     if startup.site is not None:
         return
+    if safesite.gate["mode"] is None:
+        startup.read_environment(safesite.DEFAULT_MODE)
+    else:
+        startup.mode = safesite.gate["mode"]
     state = vars(site).get("StartupState")
-    check_parts(state)
-    startup.site = site
-    startup.skips_hidden = state is not None or "UF_HIDDEN" in site.addpackage.__code__.co_names
     both = (main, execsitecustomize, execusercustomize)
     if state is None:
         replace(site, *both, addpackage, addsitedir)
+        startup.skips_hidden = "UF_HIDDEN" in stock["addpackage"].__code__.co_names
     else:
         replace(site, *both, _read_pthstart_file)
         replace(state, _addsitedir, _exec_imports, _execute_start_entrypoints, process)
-    startup.read_environment()
+    startup.site = site
+    if startup.refuses:
+        safesite.hide_foreign_names()
 
 
 def replace(owner: "Any", *replacements: "Any") -> None:
-    """Put functions in the place of their namesakes in a module or class, and keep those."""
+    """Put functions in the place of their namesakes in a module or class, and keep those.
+
+    Where the gate's stub is no longer in place the program has put something of its own there.
+    """
     for function in replacements:
         name = function.__name__
-        original = stock[name] = getattr(owner, name)
+        present = getattr(owner, name)
+        original = stock[name] = safesite.gate["stock"].get(name, present)
         function.__module__, function.__qualname__ = original.__module__, original.__qualname__
-        setattr(owner, name, function)
-
-
-def check_parts(state: "Any") -> None:
-    """Raise UnknownSite unless exactly the known functions of site can run startup code."""
-    if (state is not None) != (sys.version_info >= (3, 15)):
-        raise UnknownSite("StartupState")
-    known = PARTS if state is None else PARTS_315
-    check_owner(vars(site), known, known)
-    if state is not None:
-        check_owner(vars(state), STATE_PARTS, STATE_TELLTALES_OF)
-
-
-def check_owner(names: "Any", parts: "set[str]", may_run: "set[str]") -> None:
-    """Raise UnknownSite if a part is missing, or a function that is none looks like one."""
-    function = type(check_owner)
-    for name in parts:
-        if not isinstance(names.get(name), function):
-            raise UnknownSite(name)
-    for name, value in names.items():
-        if name in may_run or not isinstance(value, function):
-            continue
-        if not TELLTALES.isdisjoint(value.__code__.co_names):
-            raise UnknownSite(name)
+        if present is safesite.gate["stubs"].get(name, present):
+            setattr(owner, name, function)
 
 
 # Replacements on every version.

@@ -10,8 +10,9 @@ from environments import PACKAGE, Environment
 
 # A start is told by its modules.  runpy and what it needs come with any ``-m``.
 CODE = "import sys; print(*sorted(sys.modules))"
-OWN = {"safesite", "safesite.core", "safesite.run", "safesite.site"}
-KEEP = OWN | {"safesite.keep"}
+OWN = {"safesite"}
+READING = OWN | {"safesite.core", "safesite.site"}
+KEEP = READING | {"safesite.keep"}
 
 
 def modules(text: str) -> set[str]:
@@ -35,9 +36,20 @@ def started(environment: Environment, mode: str = "refuse") -> set[str]:
     return launched - stock
 
 
+def test_a_start_without_startup_files_imports_the_package_alone(module_run: Environment) -> None:
+    (module_run.site_packages / "package").mkdir()
+    assert started(module_run) == OWN
+
+
 def test_a_start_without_executable_lines_imports_nothing_else(module_run: Environment) -> None:
     (module_run.site_packages / "path.pth").write_text("entry\n")
-    assert started(module_run) == OWN
+    assert started(module_run) == READING
+
+
+def test_a_script_imports_what_a_module_does(module_run: Environment) -> None:
+    code = "import sys; print(*sorted(n for n in sys.modules if n.startswith('safesite')))"
+    (module_run.work / "told.py").write_text(code)
+    assert modules(module_run.launched("told.py").out) == OWN
 
 
 def test_a_refusal_imports_the_cold_module_alone(module_run: Environment) -> None:
@@ -54,9 +66,8 @@ def test_what_is_refused_is_not_imported(module_run: Environment) -> None:
     assert not {"sitecustomize", "usercustomize", "helper"} & started(module_run)
 
 
-HOT = ("core.py", "keep.py", "site.py")
+HOT = ("__init__.py", "core.py", "keep.py", "site.py")
 ALLOWED = {
-    "__future__",
     "_frozen_importlib_external",
     "_io",
     "collections.abc",  # below TYPE_CHECKING
@@ -66,6 +77,7 @@ ALLOWED = {
     "site",
     "stat",
     "sys",
+    "types",  # below TYPE_CHECKING
     "typing",  # below TYPE_CHECKING
 }
 
@@ -100,4 +112,5 @@ def test_modules_that_execute_text_have_no_future_import() -> None:
             executing.append(path.name)
             futures = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
             assert "__future__" not in {node.module for node in futures}, path.name
-    assert executing == ["repl.py", "run.py"], "and neither core, keep nor site is among them"
+    expected = ["__init__.py", "repl.py", "run.py"]
+    assert executing == expected, "and neither core, keep nor site is among them"

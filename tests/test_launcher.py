@@ -212,7 +212,7 @@ def test_help_and_version(environment: Environment, options: list[str]) -> None:
     for option in ("-h", "--help"):
         outcome = environment.stock(*options, "-m", "safesite", option)
         assert outcome.code == 0
-        assert outcome.out.startswith("usage: python -S -m safesite ")
+        assert outcome.out.startswith("usage: safesite ")
     for option in ("-V", "--version"):
         outcome = environment.stock(*options, "-m", "safesite", option)
         assert (outcome.code, outcome.out) == (0, "safesite 0.1.0\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 from environments import PACKAGE, TIMEOUT
 from interpreters import Interpreter
 
+import safesite
 from safesite import core
 
 README = (PACKAGE.parent / "README.md").read_text("utf-8")
@@ -47,7 +48,7 @@ def test_the_transcript(interpreter: Interpreter, tmp_path: Path) -> None:
 def test_the_table_of_modes_has_every_mode() -> None:
     rows = re.findall(r"^\| `(\w+)`[^|]*\| (?:runs|refused|startup files)", README, re.MULTILINE)
     assert sorted(rows) == sorted(core.MODES)
-    assert f"`{core.DEFAULT_MODE}` (default)" in README
+    assert f"`{safesite.DEFAULT_MODE}` (default)" in README
 
 
 def test_the_cap_is_the_one_named() -> None:

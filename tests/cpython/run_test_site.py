@@ -137,6 +137,8 @@ def main(args: list[str]) -> None:
         take_over(args[0])
     sitecustomize = "sitecustomize" in sys.modules
     safesite = sys.modules.get("safesite")
+    if safesite is not None and safesite.gate["mode"] is not None:
+        safesite.open_gate()  # as the first of the suite's startup files would
     result = Outcomes(sys.modules.get("safesite.core"))
     load_suite().run(result)
     report = {

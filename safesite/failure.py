@@ -1,0 +1,72 @@
+"""Show the exception that ends a program as if nothing of safesite were below the program.
+
+Loaded when it is about to leave safesite's frames, past every import hook of the program.  Imports
+``sys`` alone.
+"""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
+
+OWN_MODULES = ("safesite", "safesite.run")
+
+
+def prepare() -> None:
+    """Put a hook before ``sys.excepthook``, for the one exception that Python shows next."""
+    present = hasattr(sys, "excepthook")
+    original: Any = sys.excepthook if present else None
+
+    def hook(
+        kind: "type[BaseException]", exc: BaseException, trace: "TracebackType | None"
+    ) -> None:
+        if present:
+            sys.excepthook = original
+        else:
+            del sys.excepthook
+        trace = without_own_frames(trace)
+        exc.__traceback__ = sys.last_traceback = trace
+        show(original, present, (kind, exc, trace))
+
+    sys.excepthook = hook
+
+
+def without_own_frames(trace: "TracebackType | None") -> "TracebackType | None":
+    """Return the part of a traceback above the last frame that is safesite's."""
+    below = trace
+    while below is not None:
+        own = below.tb_frame.f_globals.get("__name__") in OWN_MODULES
+        below = below.tb_next
+        if own:
+            trace = below
+    return trace
+
+
+def show(original: "Any", present: bool, details: "Any") -> None:
+    """Do what Python does with an exception that nothing caught."""
+    if not present:
+        sys.stderr.write("sys.excepthook is missing\n")
+        original = sys.__excepthook__
+    flags = sys.flags
+    if sys.version_info >= (3, 15) and original is sys.__excepthook__:
+        sys.flags = flags_with_site(flags)
+    try:
+        original(*details)
+    except SystemExit:
+        raise
+    except BaseException as second:  # noqa: BLE001 - as Python, which prints any exception here
+        trace = second.__traceback__ and second.__traceback__.tb_next
+        sys.stderr.write("Error in sys.excepthook:\n")
+        sys.__excepthook__(type(second), second.with_traceback(trace), trace)
+        sys.stderr.write("\nOriginal exception was:\n")
+        sys.__excepthook__(*details)
+    finally:
+        sys.flags = flags
+
+
+def flags_with_site(flags: "Any") -> "Any":
+    """Return the flags of a Python started without ``-S``, about which 3.15 gives advice."""
+    fields = {name: getattr(flags, name) for name in dir(flags) if name[0] != "_"}
+    return type(sys.implementation)(**{**fields, "no_site": 0})
