@@ -1,0 +1,65 @@
+"""The profiles: what lies in an environment's site-packages, and which program starts there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+# Pinned, so that a number changes when safesite or Python does, and never by a release of these.
+# Both run on all of 3.10 to 3.15.
+SETUPTOOLS = "setuptools==84.2.1"
+COVERAGE = "coverage==7.16.2"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What lies in an environment's site-packages, and the program that is started there."""
+
+    name: str
+    about: str
+    packages: tuple[str, ...] = ()
+    editable: bool = False
+    files: int = 0
+    """How many startup files there are,"""
+    entries: int = 1
+    """and how many path entries in each."""
+    line: str = ""
+    program: str = "pass"
+    against_bare: bool = False
+    """Whether the baseline is the same command without the packages, and not stock Python."""
+
+    @property
+    def installs(self) -> bool:
+        """Whether pip is needed, and so the network."""
+        return bool(self.packages) or self.editable
+
+    def bare(self) -> Profile:
+        """Return the same program among no packages."""
+        return replace(self, packages=(), editable=False, files=0, line="")
+
+
+PROFILES = (
+    Profile("empty", "no packages"),
+    Profile(
+        "typical",
+        "setuptools, coverage, one editable install",
+        (SETUPTOOLS, COVERAGE),
+        editable=True,
+    ),
+    Profile("many", "1,000 startup files with one path entry each", files=1000),
+    Profile("refused", "one import line, which safesite refuses", line="import sys"),
+    Profile(
+        "subprocess",
+        "a program that does `import subprocess`, with one editable install / without it",
+        editable=True,
+        program="import subprocess",
+        against_bare=True,
+    ),
+)
+SIZES = (1, 10, 100, 1000)
+GROWTH = tuple(
+    [Profile(f"files-{n}", f"startup files with one path entry each: {n}", files=n) for n in SIZES]
+    + [
+        Profile(f"entries-{n}", f"path entries in one startup file: {n}", files=1, entries=n)
+        for n in SIZES
+    ]
+)
