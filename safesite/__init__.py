@@ -85,9 +85,8 @@ def start(by_module):
     # type: (bool) -> None
     """Check the interpreter, then run what the command line names.
 
-    ``by_module``: by ``-m``, which put the current directory on ``sys.path``.  Ends as the target
-    does: by returning, or with the exception that it raised.  The target takes over ``__main__``,
-    so nothing may follow the call there.
+    ``by_module``: by ``-m``, not by the command.  Ends as the target does: by returning, or with
+    the exception that it raised.  The target takes over ``__main__``, so nothing may follow there.
     """
     name = getattr(getattr(sys, "implementation", None), "name", "cpython")
     if name != "cpython" or not (3, 10) <= sys.version_info[:2] <= (3, 15):
@@ -99,13 +98,7 @@ def start(by_module):
         sys.exit(2)
     if not os.path.isabs(__path__[0]):  # by a relative entry of PYTHONPATH
         __path__[:] = [os.path.abspath(__path__[0])]
-    if by_module and not safe_path():
-        try:
-            here = os.getcwd()
-        except OSError:  # it is gone, and Python has added nothing
-            here = ""
-        if sys.path[:1] == [here]:
-            del sys.path[0]
+    leave_path_of_start(by_module)
     option = sys.argv[1] if len(sys.argv) > 1 else ""
     if option == "-m" and len(sys.argv) > 2:
         enter_site()
@@ -117,6 +110,20 @@ def start(by_module):
         from safesite import run
 
         run.main(sys.argv)
+
+
+def leave_path_of_start(by_module):
+    # type: (bool) -> None
+    """Remove from sys.path what was put there to find safesite."""
+    if not by_module:
+        del sys.path[: 1 if safe_path() else 2]  # the package's folder, and that of the command
+    elif not safe_path():
+        try:
+            here = os.getcwd()
+        except OSError:  # it is gone, and Python has added nothing
+            return
+        if sys.path[:1] == [here]:
+            del sys.path[0]
 
 
 def safe_path():
@@ -213,14 +220,20 @@ def holds_startup_code(folder):
         return isinstance(exc, NotADirectoryError)
     except (TypeError, ValueError):  # whatever it is, site says so
         return True
-    return any(sign in names for sign in SIGNS)
+    for sign in SIGNS:  # a generator would cost more
+        if sign in names:
+            return True
+    return False
 
 
 def pythonpath_may_customize():
     # type: () -> bool
     """Return whether a folder of PYTHONPATH may hold a customize module."""
     path = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
-    return any(holds_startup_code(folder or ".") for folder in path.split(os.pathsep) if path)
+    for folder in path.split(os.pathsep) if path else ():
+        if holds_startup_code(folder or "."):
+            return True
+    return False
 
 
 # The gate stands before the parts of ``site`` that can run startup code, as long as there is none.
@@ -229,9 +242,10 @@ def pythonpath_may_customize():
 # startup file appear between that look and stock's own, stock's reading of it meets the gate again.
 #
 # mode: None without a gate; stock, stubs: by the name of a part; behind: the module safesite.site,
-# once the gate is open; in_main: site.main is running.  A dict, as a class costs 0.2 % of a start.
+# once the gate is open; in_main: site.main is running; path_entry: the target's own.  A dict, as a
+# class costs 0.2 % of a start.
 gate = {"mode": None, "stock": {}, "stubs": {}, "behind": None}  # type: dict[str, Any]
-gate["in_main"] = False
+gate.update(in_main=False, path_entry=None)
 
 
 def close_gate(site, mode):
@@ -275,7 +289,7 @@ def gated_main():
     try:
         gate["stock"]["main"]()
     finally:
-        gate["in_main"] = False
+        gate.update(in_main=False, path_entry=None)
         if gate["behind"] is not None:
             sys.modules["safesite.core"].startup.end()
 
@@ -323,11 +337,10 @@ def run_module(name, args):
     sys.argv[:] = ["-m"] + args
     sys.audit("cpython.run_module", name)
     new_main()
-    if not safe_path():
-        try:
-            sys.path.insert(0, os.getcwd())
-        except OSError:
-            pass  # as stock: a current directory that is gone is not added
+    try:
+        add_path_entry(os.getcwd())
+    except OSError:
+        pass  # as stock: a current directory that is gone is not added
     if name == "site":
         from safesite import run
 
@@ -356,9 +369,15 @@ def run_file(path, args):
         from safesite import run
 
         run.fail_to_open(full, exc)
-    folder = os.path.dirname(os.path.realpath(path))
-    if not (safe_path() or in_scripts_folder(folder)):
-        sys.path.insert(0, folder)
+        return
+    try:
+        folder = os.path.dirname(os.path.realpath(path, strict=True))
+    except OSError:
+        from safesite import run
+
+        folder = run.folder_of_link(path)
+    if not in_scripts_folder(folder):
+        add_path_entry(folder)
     if full.endswith(".pyc") or source[:4] == MAGIC_NUMBER:
         from safesite import run
 
@@ -374,6 +393,14 @@ def run_file(path, args):
     execute(code, new_main(SourceFileLoader("__main__", full), full))
 
 
+def add_path_entry(entry):
+    # type: (str) -> None
+    """Put the target's folder before all others, unless Python was told not to."""
+    if not safe_path():
+        sys.path.insert(0, entry)
+        gate["path_entry"] = entry
+
+
 def absolute(path):
     # type: (str) -> str
     """Return the path as Python makes a script's absolute: joined, not normalised."""
@@ -381,7 +408,9 @@ def absolute(path):
         here = os.getcwd()
     except OSError:
         return path
-    return os.path.join(here, path) if path or sys.version_info < (3, 11) else here
+    if path == "." or (not path and sys.version_info >= (3, 11)):
+        return here
+    return os.path.join(here, path)
 
 
 def is_import_path(path):
@@ -419,6 +448,10 @@ def compiled(source, filename):
     import _imp
     import _warnings
 
+    if isinstance(source, bytes) and not source.isascii():
+        first_lines = b"".join(source.split(b"\n", 2)[:2])
+        if b"coding" not in first_lines:
+            source.decode()  # as Python, which does not accept other bytes in a comment either
     namespace = {}  # type: dict[str, Any]
     taken = []
 
@@ -470,8 +503,10 @@ def new_main(loader=None, filename=None):
 
 def execute(code, namespace):
     # type: (CodeType, dict[str, Any]) -> None
-    """Execute a program's code."""
+    """Execute the code of a program that is a file, as standard input is too."""
     as_program(vars(namespace["__builtins__"])["exec"], code, namespace)
+    namespace.pop("__file__", None)  # as Python, when a program has ended that did not exit
+    namespace.pop("__cached__", None)
 
 
 def as_program(call, *args):
@@ -480,6 +515,8 @@ def as_program(call, *args):
     try:
         call(*args)
     except SystemExit:
+        if sys.flags.inspect or os.environ.get("PYTHONINSPECT"):  # then Python shows it
+            load_past_the_program("failure").prepare()
         raise
     except BaseException:
         load_past_the_program("failure").prepare()

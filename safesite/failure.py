@@ -1,7 +1,7 @@
 """Show the exception that ends a program as if nothing of safesite were below the program.
 
 Loaded when it is about to leave safesite's frames, past every import hook of the program.  Imports
-``sys`` alone.
+``sys`` alone, and ``traceback`` where the program has deleted Python's own display.
 """
 
 import sys
@@ -29,6 +29,7 @@ def prepare() -> None:
         trace = without_own_frames(trace)
         exc.__traceback__ = sys.last_traceback = trace
         show(original, present, (kind, exc, trace))
+        forget_file()
 
     sys.excepthook = hook
 
@@ -48,7 +49,7 @@ def show(original: "Any", present: bool, details: "Any") -> None:
     """Do what Python does with an exception that nothing caught."""
     if not present:
         sys.stderr.write("sys.excepthook is missing\n")
-        original = sys.__excepthook__
+        original = display
     flags = sys.flags
     if sys.version_info >= (3, 15) and original is sys.__excepthook__:
         sys.flags = flags_with_site(flags)
@@ -59,11 +60,29 @@ def show(original: "Any", present: bool, details: "Any") -> None:
     except BaseException as second:  # noqa: BLE001 - as Python, which prints any exception here
         trace = second.__traceback__ and second.__traceback__.tb_next
         sys.stderr.write("Error in sys.excepthook:\n")
-        sys.__excepthook__(type(second), second.with_traceback(trace), trace)
+        display(type(second), second.with_traceback(trace), trace)
         sys.stderr.write("\nOriginal exception was:\n")
-        sys.__excepthook__(*details)
+        display(*details)
     finally:
         sys.flags = flags
+
+
+def display(*details: "Any") -> None:
+    """Print an exception as Python does where a program has put no hook of its own."""
+    if hasattr(sys, "__excepthook__"):
+        sys.__excepthook__(*details)
+    else:
+        import traceback
+
+        traceback.print_exception(*details)
+
+
+def forget_file() -> None:
+    """Remove what Python removes from ``__main__`` when a program that is a file has failed."""
+    names = vars(sys.modules.get("__main__", sys))
+    if names.get("__name__") == "__main__" and names.get("__spec__") is None:
+        names.pop("__file__", None)
+        names.pop("__cached__", None)
 
 
 def flags_with_site(flags: "Any") -> "Any":

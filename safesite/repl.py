@@ -15,24 +15,31 @@ if TYPE_CHECKING:
 def run(namespace: "dict[str, Any]") -> None:
     """Print the banner, run PYTHONSTARTUP and the interactive hook, then read from the terminal.
 
-    On 3.10 to 3.12 the loop itself begins when the caller's program has ended: Python enters it by
-    its own means.
+    On 3.10 to 3.12, and where Python was told to inspect (``-i``), hook and loop come when the
+    caller's program, which is empty, has ended: Python does both by its own means.
     """
     if not sys.flags.quiet:
         sys.stderr.write(
             f"Python {sys.version} on {sys.platform}\n"
             'Type "help", "copyright", "credits" or "license" for more information.\n'
         )
+    if not sys.flags.isolated and sys.version_info < (3, 13):
+        try_to_import_readline()
     environ = {} if sys.flags.ignore_environment else os.environ
     startup = environ.get("PYTHONSTARTUP")
     if startup:
         run_startup(startup, namespace)
+    if sys.flags.inspect or (sys.version_info < (3, 13) and not sys.flags.ignore_environment):
+        inspect_after_exit()
+        return
     hook = getattr(sys, "__interactivehook__", None)
     if hook is not None:
         sys.audit("cpython.run_interactivehook", hook)
         report_errors(hook)
-    if sys.version_info < (3, 13):
-        inspect_after_exit(namespace)
+    if sys.version_info < (3, 13):  # which would not look at PYTHONINSPECT
+        import code
+
+        code.interact(banner="", local=namespace, exitmsg="")
     elif environ.get("PYTHON_BASIC_REPL"):
         sys._baserepl()
     elif sys.version_info < (3, 14):
@@ -43,6 +50,14 @@ def run(namespace: "dict[str, Any]") -> None:
         import _pyrepl.main
 
         _pyrepl.main.interactive_console(sys.modules["__main__"])
+
+
+def try_to_import_readline() -> None:
+    """Import readline, which Python itself does before PYTHONSTARTUP."""
+    try:
+        import readline  # noqa: F401 - it takes over the terminal
+    except ImportError:
+        pass
 
 
 def run_startup(path: str, namespace: "dict[str, Any]") -> None:
@@ -90,13 +105,8 @@ class FirstPrompt:
         return str(self.prompt)
 
 
-def inspect_after_exit(namespace: "dict[str, Any]") -> None:
-    """Have Python 3.10 to 3.12 enter its own loop when the program, which is empty, has ended."""
-    if sys.flags.ignore_environment:  # Python would not look at the variable
-        import code
-
-        code.interact(banner="", local=namespace, exitmsg="")
-        return
-    if not os.environ.get("PYTHONINSPECT"):
+def inspect_after_exit() -> None:
+    """Have Python enter its own loop when the program has ended."""
+    if not (sys.flags.inspect or os.environ.get("PYTHONINSPECT")):
         os.putenv("PYTHONINSPECT", "1")  # os.environ keeps what the user set
         sys.ps1 = FirstPrompt(getattr(sys, "ps1", ">>> "))

@@ -10,9 +10,11 @@ import _warnings
 import os
 import sys
 
+import safesite
 from safesite import (
     COMPILER_ERRORS,
     LATE,
+    add_path_entry,
     as_program,
     compiled,
     enter_site,
@@ -21,13 +23,14 @@ from safesite import (
     new_main,
     run_file,
     run_module,
-    safe_path,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
+
+PIPE_CAPACITY = 16384  # bytes that every POSIX system takes before somebody reads
 
 USAGE = """\
 usage: safesite [Python's options] [--python P] [-c CODE | -m MODULE | FILE | DIR | ZIP | -] [args]
@@ -112,9 +115,13 @@ def start_with_value(option: str, args: "list[str]") -> None:
 def run_command(code: str, args: "list[str]") -> None:
     """Run the code of ``-c``, to which Python adds a line end."""
     code += "\n"
+    try:
+        code.encode()
+    except UnicodeEncodeError:
+        sys.stderr.write("Unable to decode the command from the command line:\n")
     sys.argv[:] = ["-c", *args]
     sys.audit("cpython.run_command", code)
-    add_current_folder()
+    add_path_entry("")
     namespace = new_main()
     if sys.version_info >= (3, 14):
         code = dedent(code)
@@ -149,35 +156,59 @@ def run_import_path(path: str) -> None:
 
     new_main()
     sys.path.insert(0, path)
+    safesite.gate["path_entry"] = path
     as_program(runpy._run_module_as_main, "__main__", False)  # type: ignore[attr-defined]
 
 
 def run_bytecode(path: str) -> None:
-    """Run a script that has been compiled to a file."""
+    """Run a script that has been compiled to a file; Python itself says what is wrong with it."""
     loader: Any = _external.SourcelessFileLoader("__main__", path)
-    execute(loader.get_code("__main__"), new_main(loader, path))
+    try:
+        code = loader.get_code("__main__")
+    except Exception:
+        leave_to_python(sys.argv[0], sys.argv[1:])
+        raise
+    execute(code, new_main(loader, path))
 
 
 def fail_to_open(path: str, exc: OSError) -> None:
-    """Exit as Python does where a script cannot be read."""
+    """Exit as Python does where a script cannot be read; under ``-i`` it goes on to the prompt."""
     python = sys.orig_argv[0]
     sys.stderr.write(f"{python}: can't open file {path!r}: [Errno {exc.errno}] {exc.strerror}\n")
-    sys.exit(2)
+    if not sys.flags.inspect:
+        sys.exit(2)
+    new_main()
+    add_path_entry("")
+
+
+def folder_of_link(path: str) -> str:
+    """Return the folder that Python takes for that of a script whose real path is none (a pipe).
+
+    One link is followed, unless it leads to a bare name.
+    """
+    try:
+        link = os.readlink(path)
+    except OSError:
+        link = ""
+    if os.path.dirname(link):
+        path = os.path.join(os.path.dirname(path), link)
+    return os.path.dirname(path)
 
 
 def compiled_aloud(source: "str | bytes", filename: str) -> "CodeType":
     """Compile a program with the builtin, which warns and complains; raises COMPILER_ERRORS.
 
-    First without a warning: if that fails, nothing has been printed yet that another Python, which
-    is given the program, would print again.
+    A file first without a warning: if that fails, nothing has been printed yet that another Python,
+    which is given the program, would print again.
     """
-    filters: Any = getattr(sys.modules.get("warnings"), "filters", _warnings.filters)
-    ignore = ("ignore", None, Warning, None, 0)
-    filters.insert(0, ignore)
-    try:
-        compile(source, filename, "exec", dont_inherit=True)
-    finally:
-        filters.remove(ignore)
+    if filename != "<string>":
+        filters: Any = getattr(sys.modules.get("warnings"), "filters", _warnings.filters)
+        ignore = ("ignore", None, Warning, None, 0)
+        filters.insert(0, ignore)
+        try:
+            compile(source, filename, "exec", dont_inherit=True)
+        finally:
+            filters.remove(ignore)
     # From 3.15 on a filter can name the module that is compiled.
     module: Any = {"module": "__main__"} if sys.version_info >= (3, 15) else {}
     code: CodeType = compile(source, filename, "exec", dont_inherit=True, **module)
@@ -255,39 +286,40 @@ def run_stdin(name: str, args: "list[str]") -> None:
     sys.argv[:] = [name, *args]
     sys.audit("cpython.run_stdin")
     stdin = sys.stdin
-    if stdin is not None and stdin.isatty():
+    if sys.flags.interactive or (stdin is not None and stdin.isatty()):
         from safesite import repl
 
-        add_current_folder()
+        add_path_entry("")
         repl.run(new_main())
         return
+    try:
+        start = os.lseek(0, 0, os.SEEK_CUR)
+    except OSError:
+        start = None
     data = stdin.buffer.read() if stdin is not None else b""
     try:
         code = compiled(data, "<stdin>")
     except COMPILER_ERRORS:
-        leave_stdin_to_python(name, args, data)
+        leave_stdin_to_python(name, args, data, start)
         raise
-    add_current_folder()
+    add_path_entry("")
     execute(code, new_main(None, "<stdin>"))
 
 
-def add_current_folder() -> None:
-    """Put the current folder, whichever it is at the time, before all other path entries."""
-    if not safe_path():
-        sys.path.insert(0, "")
-
-
-def leave_stdin_to_python(name: str, args: "list[str]", data: bytes) -> None:
-    """Do what leave_to_python() does, for a program on standard input, given to it once more."""
+def leave_stdin_to_python(name: str, args: "list[str]", data: bytes, start: "int | None") -> None:
+    """Do what leave_to_python() does for a program on standard input, which is given once more."""
     options = python_options(len(args) + bool(name))
     if os.name != "posix" or options is None:
         return
-    import tempfile
-
-    with tempfile.TemporaryFile(buffering=0) as file:
-        file.write(data)
-        os.lseek(file.fileno(), 0, os.SEEK_SET)
-        os.dup2(file.fileno(), 0)
+    if start is not None:
+        os.lseek(0, start, os.SEEK_SET)
+    elif len(data) <= PIPE_CAPACITY:
+        reading, writing = os.pipe()
+        os.write(writing, data)
+        os.close(writing)
+        os.dup2(reading, 0)
+    else:
+        return
     os.execv(sys.executable, [sys.orig_argv[0], *options, *([name] if name else []), *args])
 
 

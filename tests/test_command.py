@@ -339,6 +339,7 @@ LATE = f"""
 import sys
 sys.path.insert(0, {str(PACKAGE.parent)!r})
 import safesite
+sys.path.insert(0, "")
 safesite.start(False)
 """
 
