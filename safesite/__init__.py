@@ -20,9 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable  # noqa: F401 - in type comments
     from types import CodeType, FrameType, TracebackType  # noqa: F401 - in type comments
-    from typing import Any, NoReturn  # noqa: F401 - in type comments
+    from typing import Any  # noqa: F401 - in type comments
 
-    from safesite.core import Record, Startup  # noqa: F401 - in type comments
+    from safesite.core import Record  # noqa: F401 - in type comments
 
 DEFAULT_MODE = "refuse"  # a distributor changes the default here, and nowhere else
 GATED_MODES = ("refuse", "quiet")  # in which a start without startup code needs no decision
@@ -50,21 +50,14 @@ SIGNS = (".pth\n", ".start\n", "sitecustomize", "usercustomize")
 # What a program may ask.
 
 
-def _startup():
-    # type: () -> Startup | None
-    core = sys.modules.get("_safesite") or sys.modules.get("safesite.core")
-    startup = getattr(core, "startup", None)  # type: Startup | None
-    return startup if startup is not None and startup.site is not None else None
-
-
 def active():
     # type: () -> str | None
     """Return the mode that safesite decides by in this process, None if it does not.
 
     One of ``allow``, ``warn``, ``quiet``, ``refuse``, ``skip``; fixed when Python started.
     """
-    startup = _startup()
-    return startup.mode if startup is not None else gate["mode"]
+    core = sys.modules.get("_safesite") or gate["core"]
+    return core.startup.mode if core is not None else gate["mode"]  # type: ignore[no-any-return]
 
 
 def refusals():
@@ -74,8 +67,8 @@ def refusals():
     Each is a str (the line, the module's name, or for a skipped file the reason) with ``file``,
     ``line`` (from 1; 0 for a file as a whole), ``kind`` and ``slug``.  The list is the caller's.
     """
-    startup = _startup()
-    return list(startup.refused.values()) if startup is not None else []
+    core = sys.modules.get("_safesite") or gate["core"]
+    return list(core.startup.refused.values()) if core is not None else []
 
 
 # The command line.
@@ -98,7 +91,12 @@ def start(by_module):
         sys.exit(2)
     if not os.path.isabs(__path__[0]):  # by a relative entry of PYTHONPATH
         __path__[:] = [os.path.abspath(__path__[0])]
-    leave_path_of_start(by_module)
+    # What was put on sys.path to find safesite: the current folder, or two of the command's.
+    kept_safe = getattr(sys.flags, "safe_path", sys.flags.isolated)  # 3.10 has -I, and no -P yet
+    if not by_module:
+        del sys.path[: 1 if kept_safe else 2]
+    elif not kept_safe and sys.path[:1] == [current_folder()]:
+        del sys.path[0]
     option = sys.argv[1] if len(sys.argv) > 1 else ""
     if option == "-m" and len(sys.argv) > 2:
         enter_site()
@@ -112,35 +110,6 @@ def start(by_module):
         run.main(sys.argv)
 
 
-def leave_path_of_start(by_module):
-    # type: (bool) -> None
-    """Remove from sys.path what was put there to find safesite."""
-    if not by_module:
-        del sys.path[: 1 if safe_path() else 2]  # the package's folder, and that of the command
-    elif not safe_path():
-        try:
-            here = os.getcwd()
-        except OSError:  # it is gone, and Python has added nothing
-            return
-        if sys.path[:1] == [here]:
-            del sys.path[0]
-
-
-def safe_path():
-    # type: () -> bool
-    """Return whether Python was told to put no unsafe path before the others (-P, -I)."""
-    return bool(sys.flags.isolated or getattr(sys.flags, "safe_path", False))
-
-
-def fail(message):
-    # type: (str) -> NoReturn
-    """Print one sentence and exit with code 2."""
-    from safesite.core import say
-
-    say("safesite: " + message)
-    sys.exit(2)
-
-
 # The way into site.
 
 
@@ -148,12 +117,16 @@ def enter_site():
     # type: () -> None
     """Put the gate, or what stands behind it, before ``site``, and let it build ``sys.path``."""
     if not sys.flags.no_site:
-        fail(LATE)
+        from safesite import run
+
+        run.fail(LATE)
     import site
 
     part = unknown_part(site)
     if part:
-        fail("the site module of this Python is not one it knows, by its %s (interpreter)" % part)
+        from safesite import run
+
+        run.fail_at_unknown(part)
     environ = {} if sys.flags.ignore_environment else os.environ  # type: Any
     mode = environ.get("SAFESITE_MODE") or DEFAULT_MODE
     if mode in GATED_MODES and "SAFESITE_LOG" not in environ and "SAFESITE_HINTED" not in environ:
@@ -162,7 +135,30 @@ def enter_site():
         from safesite import site as alternative
 
         alternative.take_over()
+    gate["base"] = sys.path[:]
+    if sys.version_info >= (3, 12):
+        watch_subinterpreters()
     site.main()
+
+
+def watch_subinterpreters():
+    # type: () -> None
+    """Have `subinterpreters` prepare the module that makes them, when it is imported."""
+    from _frozen_importlib_external import ExtensionFileLoader
+
+    init = ExtensionFileLoader.__init__
+    modules = sys.modules
+
+    def watch(loader, name, path):
+        # type: (Any, str, str) -> None
+        init(loader, name, path)
+        if name in ("_interpreters", "_xxsubinterpreters"):
+            modules["safesite"].load_past_the_program("subinterpreters").watch_loader(loader)
+
+    # Without this module's globals, as the import system would keep them all to the very end.
+    function = type(watch)  # type: Any
+    function = function(watch.__code__, {}, "__init__", None, watch.__closure__)
+    ExtensionFileLoader.__init__ = function  # type: ignore[method-assign]
 
 
 def unknown_part(site):
@@ -174,18 +170,18 @@ def unknown_part(site):
     state = vars(site).get("StartupState")
     if (state is not None) != (sys.version_info >= (3, 15)):
         return "StartupState"
-    owners = [(vars(site), PARTS, ())]  # type: Any
+    owners = [(vars(site), PARTS if state is None else PARTS_315)]  # type: Any
     if state is not None:
-        owners = [(vars(site), PARTS_315, ()), (vars(state), STATE_PARTS, STATE_READERS)]
+        owners.append((vars(state), STATE_PARTS))
     function, has_no = type(unknown_part), TELLTALES.isdisjoint
-    for names, parts, readers in owners:
+    for names, parts in owners:
         for name in parts:
-            if not isinstance(names.get(name), function):
+            if type(names.get(name)) is not function:
                 return str(name)
         for name, value in names.items():
-            runs = isinstance(value, function) and not has_no(value.__code__.co_names)
-            if runs and name not in parts and name not in readers:
-                return str(name)
+            if type(value) is function and not has_no(value.__code__.co_names):
+                if name not in parts and name not in STATE_READERS:
+                    return str(name)
     return None
 
 
@@ -242,10 +238,10 @@ def pythonpath_may_customize():
 # startup file appear between that look and stock's own, stock's reading of it meets the gate again.
 #
 # mode: None without a gate; stock, stubs: by the name of a part; behind: the module safesite.site,
-# once the gate is open; in_main: site.main is running; path_entry: the target's own.  A dict, as a
-# class costs 0.2 % of a start.
-gate = {"mode": None, "stock": {}, "stubs": {}, "behind": None}  # type: dict[str, Any]
-gate.update(in_main=False, path_entry=None)
+# once the gate is open; core: once it decides; in_main: site.main is running.  For subinterpreters:
+# argv, path_entry (the target's own), base (sys.path before site).  A dict: a class costs 0.2 %.
+gate = dict.fromkeys(("mode", "behind", "core", "in_main", "path_entry"))  # type: dict[str, Any]
+gate.update(stock={}, stubs={})
 
 
 def close_gate(site, mode):
@@ -255,7 +251,7 @@ def close_gate(site, mode):
     hide_foreign_names()
     put_stub(site, "main", gated_main)
     for name in CUSTOMIZE_PARTS:
-        put_stub(site, name, nothing)
+        put_stub(site, name, None)  # no folder holds the module: nothing is to do
     state = vars(site).get("StartupState")
     if state is None:
         put_stub(site, "addsitedir", site.addsitedir)
@@ -267,14 +263,14 @@ def close_gate(site, mode):
 
 
 def put_stub(owner, name, otherwise):
-    # type: (Any, str, Callable[..., Any]) -> None
-    """Put a stub in the place of one part: ``otherwise`` is called for what is harmless."""
+    # type: (Any, str, Callable[..., Any] | None) -> None
+    """Put a stub in the place of one part: ``otherwise``, if any, does what is harmless."""
     part = getattr(owner, name)
 
     def stub(*args, **kwargs):
         # type: (*Any, **Any) -> Any
         if gate["behind"] is None and harmless(name, args):
-            return otherwise(*args, **kwargs)
+            return otherwise and otherwise(*args, **kwargs)
         return getattr(open_gate(), name)(*args, **kwargs)
 
     stub.__module__, stub.__name__, stub.__qualname__ = part.__module__, name, part.__qualname__
@@ -291,19 +287,19 @@ def gated_main():
     finally:
         gate.update(in_main=False, path_entry=None)
         if gate["behind"] is not None:
-            sys.modules["safesite.core"].startup.end()
+            gate["core"].startup.end()
 
 
 def open_gate():
     # type: () -> Any
     """Let `safesite.site` take over, and return it."""
-    from safesite import core, site
+    from safesite import site
 
     if gate["behind"] is None:
-        site.take_over()
+        site.take_over(gate["mode"])
         gate["behind"] = site
         if gate["in_main"]:
-            core.startup.begin()
+            gate["core"].startup.begin()
     return site
 
 
@@ -321,11 +317,6 @@ def harmless(name, args):
     return name == "main"
 
 
-def nothing():
-    # type: () -> None
-    """Stand for the import of a customize module that no folder holds."""
-
-
 # Running a script or a module; the other targets are in `run`.
 
 
@@ -337,10 +328,7 @@ def run_module(name, args):
     sys.argv[:] = ["-m"] + args
     sys.audit("cpython.run_module", name)
     new_main()
-    try:
-        add_path_entry(os.getcwd())
-    except OSError:
-        pass  # as stock: a current directory that is gone is not added
+    add_path_entry(current_folder())
     if name == "site":
         from safesite import run
 
@@ -394,19 +382,27 @@ def run_file(path, args):
 
 
 def add_path_entry(entry):
-    # type: (str) -> None
-    """Put the target's folder before all others, unless Python was told not to."""
-    if not safe_path():
+    # type: (str | None) -> None
+    """Put the target's folder before all others, unless Python was told not to (-P, -I)."""
+    if entry is not None and not getattr(sys.flags, "safe_path", sys.flags.isolated):
         sys.path.insert(0, entry)
         gate["path_entry"] = entry
+
+
+def current_folder():
+    # type: () -> str | None
+    """Return the current folder; None, as Python then adds nothing, where it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 def absolute(path):
     # type: (str) -> str
     """Return the path as Python makes a script's absolute: joined, not normalised."""
-    try:
-        here = os.getcwd()
-    except OSError:
+    here = current_folder()
+    if here is None:
         return path
     if path == "." or (not path and sys.version_info >= (3, 11)):
         return here
@@ -487,6 +483,7 @@ def new_main(loader=None, filename=None):
     import builtins
     from _frozen_importlib import BuiltinImporter
 
+    gate["argv"] = sys.argv[:]
     namespace = vars(sys.modules["__main__"])
     namespace.clear()
     namespace.update(__name__="__main__", __doc__=None, __package__=None)
@@ -525,7 +522,9 @@ def as_program(call, *args):
 
 def load_past_the_program(name):
     # type: (str) -> Any
-    """Import a module of the package when the program has run: its import hooks are not asked."""
+    """Import a module of the package while the program runs: its import hooks are not asked."""
+    if "safesite." + name in sys.modules:
+        return sys.modules["safesite." + name]
     from _frozen_importlib import _load  # type: ignore[attr-defined]  # what imports come down to
     from _frozen_importlib_external import spec_from_file_location
 

@@ -19,7 +19,6 @@ from safesite import (
     compiled,
     enter_site,
     execute,
-    fail,
     new_main,
     run_file,
     run_module,
@@ -28,7 +27,7 @@ from safesite import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
-    from typing import Any
+    from typing import Any, NoReturn
 
 PIPE_CAPACITY = 16384  # bytes that every POSIX system takes before somebody reads
 
@@ -52,6 +51,19 @@ environment:
   SAFESITE_MODE   refuse (default), quiet, warn, allow or skip
   SAFESITE_LOG    a file to which each refusal is appended as a line of JSON
 """
+
+
+def fail(message: str) -> "NoReturn":
+    """Print one sentence and exit with code 2."""
+    from safesite.core import say
+
+    say("safesite: " + message)
+    sys.exit(2)
+
+
+def fail_at_unknown(part: str) -> "NoReturn":
+    """Refuse an interpreter by the part of its ``site`` that safesite does not know."""
+    fail(f"the site module of this Python is not one it knows, by its {part} (interpreter)")
 
 
 def main(argv: "list[str]") -> None:

@@ -14,6 +14,7 @@ import site as _site
 import sys
 
 import safesite
+from safesite import core
 from safesite.core import ENTRY, IMPORT, startup
 
 TYPE_CHECKING = False
@@ -25,18 +26,18 @@ site: "Any" = _site
 stock = startup.stock
 
 
-def take_over() -> None:
+def take_over(mode: "str | None" = None) -> None:
     """Replace the parts of ``site`` that can run startup code; a second call changes nothing.
 
-    Where the gate stands its mode counts, otherwise the environment does.  ``site`` must be one in
-    which `safesite.unknown_part` finds nothing.
+    ``mode``: what has been decided already, by the gate or before this subinterpreter was made;
+    None has the environment say.  In ``site`` `safesite.unknown_part` must find nothing.
     """
     if startup.site is not None:
         return
-    if safesite.gate["mode"] is None:
+    if mode is None:
         startup.read_environment(safesite.DEFAULT_MODE)
     else:
-        startup.mode = safesite.gate["mode"]
+        startup.mode = mode
     state = vars(site).get("StartupState")
     both = (main, execsitecustomize, execusercustomize)
     if state is None:
@@ -45,7 +46,7 @@ def take_over() -> None:
     else:
         replace(site, *both, _read_pthstart_file)
         replace(state, _addsitedir, _exec_imports, _execute_start_entrypoints, process)
-    startup.site = site
+    startup.site, safesite.gate["core"] = site, core
     if startup.refuses:
         safesite.hide_foreign_names()
 

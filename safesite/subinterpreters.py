@@ -1,0 +1,87 @@
+"""Give subinterpreters the alternative ``site`` and ``sys.path``, before their first code.
+
+A subinterpreter starts as the interpreter that makes it did: with ``-S``, the launcher's words and
+no site directories.  Loaded by the watch in `safesite`, when ``_interpreters`` (3.12:
+``_xxsubinterpreters``) is imported, and in each subinterpreter.  What C code makes starts bare.
+"""
+
+import sys
+
+import safesite
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# What runs first in a subinterpreter; the values are literals, in ASCII.
+PRELUDE = """\
+import sys
+sys.argv[:], sys.path[:] = {argv}, {path}
+sys.path.insert(0, {package})
+import safesite.subinterpreters
+del sys.path[0]
+safesite.subinterpreters.enter({told})
+"""
+
+
+def watch_loader(loader: "Any") -> None:
+    """Have one loader prepare the module that it executes."""
+    execute = loader.exec_module
+
+    def exec_module(module: "Any") -> None:
+        execute(module)
+        prepare_module(module)
+
+    loader.exec_module = exec_module
+
+
+def prepare_module(module: "Any") -> None:
+    """Replace ``create``, so that what it makes is entered before anything else runs in it."""
+    create = module.create
+
+    def create_and_enter(*args: "Any", **kwargs: "Any") -> "Any":
+        interpreter = create(*args, **kwargs)
+        run = getattr(module, "exec", None) or module.run_string
+        run(interpreter, prelude())
+        return interpreter
+
+    create_and_enter.__name__ = create_and_enter.__qualname__ = create.__name__
+    create_and_enter.__doc__ = create.__doc__
+    create_and_enter.__module__ = create.__module__
+    module.create = create_and_enter
+
+
+def prelude() -> str:
+    """Return the code that makes a new subinterpreter see what stock Python would show it."""
+    import os
+
+    gate = safesite.gate
+    folder = os.path.dirname(safesite.__path__[0])
+    reported = [(str(x), x.file, x.line, x.kind, x.slug) for x in safesite.refusals()]
+    told = {"mode": safesite.active(), "path_entry": gate["path_entry"], "reported": reported}
+    return PRELUDE.format(
+        argv=ascii(gate["argv"]), path=ascii(gate["base"]), package=ascii(folder), told=ascii(told)
+    )
+
+
+def enter(told: "dict[str, Any]") -> None:
+    """Do in a subinterpreter what the launcher did, by what its maker decided and has reported."""
+    import site
+
+    safesite.gate.update(argv=sys.argv[:], base=sys.path[:])
+    if told["reported"] or told["mode"] not in safesite.GATED_MODES:
+        from safesite import core
+        from safesite import site as alternative
+
+        alternative.take_over(told["mode"])
+        core.startup.hinted = True
+        for text, file, *rest in told["reported"]:
+            record = core.Record(text, file, *rest)
+            core.startup.refused[file, record.line, record] = record
+        core.startup.reported = len(core.startup.refused)
+    else:
+        safesite.close_gate(site, told["mode"])
+    safesite.watch_subinterpreters()
+    site.main()
+    if told["path_entry"] is not None:
+        safesite.add_path_entry(told["path_entry"])
