@@ -59,7 +59,7 @@ class Comparison:
     @property
     def about(self) -> str:
         """What the two sides are."""
-        over = "" if self.subject.profile.against_bare else f" / {self.baseline.text}"
+        over = "" if self.subject.profile.against_plain else f" / {self.baseline.text}"
         return f"{self.started}{over}: {self.subject.profile.about}"
 
 
@@ -106,7 +106,7 @@ def located(word: str) -> str:
 def compare(way: str, subject: Side, stock: Side) -> Comparison:
     """Return the comparison of one way with stock, or of the profile with none of its packages."""
     profile = subject.profile
-    baseline = replace(subject, profile=profile.bare()) if profile.against_bare else stock
+    baseline = replace(subject, profile=profile.plain()) if profile.against_plain else stock
     return Comparison(f"{profile.name}/{way}", subject, baseline)
 
 

@@ -24,17 +24,20 @@ class Profile:
     """and how many path entries in each."""
     line: str = ""
     program: str = "pass"
-    against_bare: bool = False
-    """Whether the baseline is the same command without the packages, and not stock Python."""
+    against_plain: bool = False
+    """Whether the baseline is the same command beside a path entry, and not stock Python."""
 
     @property
     def installs(self) -> bool:
         """Whether pip is needed, and so the network."""
         return bool(self.packages) or self.editable
 
-    def bare(self) -> Profile:
-        """Return the same program among no packages."""
-        return replace(self, packages=(), editable=False, files=0, line="")
+    def plain(self) -> Profile:
+        """Return the same program beside one startup file with a path entry.
+
+        Other editable installs are no more than that: what is compared is the import line.
+        """
+        return replace(self, packages=(), editable=False, files=1, line="")
 
 
 PROFILES = (
@@ -49,10 +52,10 @@ PROFILES = (
     Profile("refused", "one import line, which safesite refuses", line="import sys"),
     Profile(
         "subprocess",
-        "a program that does `import subprocess`, with one editable install / without it",
+        "`import subprocess`, with an editable install: an import line / a path entry",
         editable=True,
         program="import subprocess",
-        against_bare=True,
+        against_plain=True,
     ),
 )
 SIZES = (1, 10, 100, 1000)

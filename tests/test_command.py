@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -275,20 +277,33 @@ def test_no_word_is_looked_up_on_path(environment: Environment, command: Path) -
 def test_the_environment_of_the_shell_does_not_matter(
     environment: Environment, command: Path
 ) -> None:
+    """Nor is it changed, but for what a shell itself sets (PWD, IFS; bash SHLVL and _)."""
     (environment.root / "env.sh").write_text(': > "$MARKERS/env"\n')
-    variables = {
+    text = COMMAND.read_text("ascii")
+    names = {
+        "count",
+        "start",
+        "python",
+        "version",
+        *re.findall(r"\b(?:for )?(\w+)(?:=| in )", text),
+    }
+    variables = dict.fromkeys(names, "/nosuch") | {
         "ENV": str(environment.root / "env.sh"),
         "BASH_ENV": str(environment.root / "env.sh"),
         "CDPATH": "/:/usr",
         "IFS": "/",
-        "count": "7",
-        "option1": "-V",
-        "start": "/nosuch",
-        "python": "/nosuch",
-        "version": "9",
+        "PWD": str(environment.work),
+        "_option1": "-V",
+        "_count": "7",
     }
+    own = {name: value for name, value in variables.items() if name[0] != "_" and name != "IFS"}
     relative = os.path.relpath(command, environment.work)
-    assert environment.run(relative, "-B", "-c", "print(1)", **variables).out == "1\n"
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    for options in ([], ["-B"]):
+        outcome = environment.run(relative, *options, "-c", code, **variables)
+        seen = json.loads(outcome.out)
+        assert {name: seen.get(name) for name in own} == own
+        assert set(seen) - set(variables) - set(environment.environ()) <= {"_", "SHLVL", "OLDPWD"}
     assert environment.ran() == []
 
 
