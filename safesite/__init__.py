@@ -404,7 +404,7 @@ def absolute(path):
     here = current_folder()
     if here is None:
         return path
-    if path == "." or (not path and sys.version_info >= (3, 11)):
+    if path in ("", ".") and sys.version_info >= (3, 11):
         return here
     return os.path.join(here, path)
 

@@ -331,7 +331,12 @@ def leave_stdin_to_python(name: str, args: "list[str]", data: bytes, start: "int
         os.close(writing)
         os.dup2(reading, 0)
     else:
-        return
+        import tempfile
+
+        with tempfile.TemporaryFile(buffering=0) as file:
+            file.write(data)
+            os.lseek(file.fileno(), 0, os.SEEK_SET)
+            os.dup2(file.fileno(), 0)
     os.execv(sys.executable, [sys.orig_argv[0], *options, *([name] if name else []), *args])
 
 
