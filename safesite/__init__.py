@@ -89,8 +89,6 @@ def start(by_module):
             )
         )
         sys.exit(2)
-    if not os.path.isabs(__path__[0]):  # by a relative entry of PYTHONPATH
-        __path__[:] = [os.path.abspath(__path__[0])]
     # What was put on sys.path to find safesite: the current folder, or two of the command's.
     kept_safe = getattr(sys.flags, "safe_path", sys.flags.isolated)  # 3.10 has -I, and no -P yet
     if not by_module:

@@ -58,7 +58,12 @@ def prelude() -> str:
     gate = safesite.gate
     folder = os.path.dirname(safesite.__path__[0])
     reported = [(str(x), x.file, x.line, x.kind, x.slug) for x in safesite.refusals()]
-    told = {"mode": safesite.active(), "path_entry": gate["path_entry"], "reported": reported}
+    told = {
+        "mode": safesite.active(),
+        "log": gate["core"].startup.log if gate["core"] is not None else "",
+        "path_entry": gate["path_entry"],
+        "reported": reported,
+    }
     return PRELUDE.format(
         argv=ascii(gate["argv"]), path=ascii(gate["base"]), package=ascii(folder), told=ascii(told)
     )
@@ -69,12 +74,12 @@ def enter(told: "dict[str, Any]") -> None:
     import site
 
     safesite.gate.update(argv=sys.argv[:], base=sys.path[:])
-    if told["reported"] or told["mode"] not in safesite.GATED_MODES:
+    if told["reported"] or told["log"] or told["mode"] not in safesite.GATED_MODES:
         from safesite import core
         from safesite import site as alternative
 
         alternative.take_over(told["mode"])
-        core.startup.hinted = True
+        core.startup.hinted, core.startup.log = True, told["log"]
         for text, file, *rest in told["reported"]:
             record = core.Record(text, file, *rest)
             core.startup.refused[file, record.line, record] = record

@@ -193,3 +193,15 @@ def test_a_subinterpreter_decides_by_the_same_mode(extra: Environment, mode: str
     else:
         assert slugs == []
     assert ran == (["bar", "foo"] if mode == "allow" else [])
+
+
+def test_a_subinterpreter_logs_its_own_refusals(extra: Environment) -> None:
+    if extra.interpreter.number < (3, 12):
+        pytest.skip("3.12 is the first with modules that can be imported in all of them")
+    (extra.work / "more").mkdir()
+    (extra.work / "more" / "bar.pth").write_text(LINE.format("bar"))
+    (extra.work / "app.py").write_text(f"import site; site.addsitedir('extra')\n{SUBINTERPRETER}")
+    extra.launched("app.py", SAFESITE_LOG="log.json")
+    lines = (extra.work / "log.json").read_text("ascii").splitlines()
+    assert ["foo.pth" in line for line in lines] == [True, False]
+    assert ["bar.pth" in line for line in lines] == [False, True]
