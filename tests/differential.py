@@ -627,9 +627,26 @@ def take_over(parent: str) -> None:
         from safesite import site as alternative  # noqa: PLC0415
     finally:
         sys.path.remove(parent)
-    alternative.take_over()
+    if os.environ["SAFESITE_MODE"] in safesite.GATED_MODES:
+        safesite.close_gate(site, os.environ["SAFESITE_MODE"])
+    else:
+        alternative.take_over()
     if safesite.active() != os.environ["SAFESITE_MODE"]:
         sys.exit(f"the mode is {safesite.active()}")
+
+
+def close_gate_again() -> None:
+    """Put stock's parts back and the gate before them, so that each tree meets it closed."""
+    safesite = sys.modules["safesite"]
+    gate: dict[str, Any] = safesite.gate
+    if gate["behind"] is None:
+        return
+    startup = gate["core"].startup
+    state = vars(site).get("StartupState")
+    for name, part in startup.stock.items():
+        setattr(site if name in vars(site) else state, name, part)
+    startup.site = gate["behind"] = gate["core"] = None
+    safesite.close_gate(site, gate["mode"])
 
 
 def main() -> None:
@@ -654,6 +671,8 @@ def main() -> None:
         if options.show:
             show(seed, options.scratch)
         else:
+            if options.safesite:
+                close_gate_again()
             print(json.dumps(run_seed(seed, options.scratch, forbid)))
 
 
