@@ -134,8 +134,7 @@ def enter_site():
 
         alternative.take_over()
     gate["base"] = sys.path[:]
-    if sys.version_info >= (3, 12):
-        watch_subinterpreters()
+    watch_subinterpreters()
     site.main()
 
 
@@ -499,9 +498,17 @@ def new_main(loader=None, filename=None):
 def execute(code, namespace):
     # type: (CodeType, dict[str, Any]) -> None
     """Execute the code of a program that is a file, as standard input is too."""
-    as_program(vars(namespace["__builtins__"])["exec"], code, namespace)
-    namespace.pop("__file__", None)  # as Python, when a program has ended that did not exit
-    namespace.pop("__cached__", None)
+    forgets = True
+    try:
+        as_program(vars(namespace["__builtins__"])["exec"], code, namespace)
+    except BaseException as exc:
+        # As Python, which shows an error first, and before 3.14 exits at once.
+        forgets = isinstance(exc, SystemExit) and sys.version_info >= (3, 14)
+        raise
+    finally:
+        if forgets:
+            namespace.pop("__file__", None)
+            namespace.pop("__cached__", None)
 
 
 def as_program(call, *args):

@@ -1,7 +1,7 @@
 """Give subinterpreters the alternative ``site`` and ``sys.path``, before their first code.
 
 A subinterpreter starts as the interpreter that makes it did: with ``-S``, the launcher's words and
-no site directories.  Loaded by the watch in `safesite`, when ``_interpreters`` (3.12:
+no site directories.  Loaded by the watch in `safesite`, when ``_interpreters`` (to 3.12:
 ``_xxsubinterpreters``) is imported, and in each subinterpreter.  What C code makes starts bare.
 """
 
@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What runs first in a subinterpreter; the values are literals, in ASCII.
+# What runs first in a subinterpreter, in a namespace of its own; the values are literals, in ASCII.
 PRELUDE = """\
 import sys
 sys.argv[:], sys.path[:] = {argv}, {path}
@@ -64,9 +64,10 @@ def prelude() -> str:
         "path_entry": gate["path_entry"],
         "reported": reported,
     }
-    return PRELUDE.format(
+    code = PRELUDE.format(
         argv=ascii(gate["argv"]), path=ascii(gate["base"]), package=ascii(folder), told=ascii(told)
     )
+    return f"exec({code!a}, {{}})"
 
 
 def enter(told: "dict[str, Any]") -> None:

@@ -178,8 +178,6 @@ else:
 @pytest.mark.parametrize("mode", ["refuse", "quiet", "allow", "skip"])
 def test_a_subinterpreter_decides_by_the_same_mode(extra: Environment, mode: str) -> None:
     """Its own refusals are reported, those of its maker not once more."""
-    if extra.interpreter.number < (3, 12):
-        pytest.skip("3.12 is the first with modules that can be imported in all of them")
     (extra.work / "more").mkdir()
     (extra.work / "more" / "bar.pth").write_text(LINE.format("bar"))
     (extra.work / "app.py").write_text(f"import site; site.addsitedir('extra')\n{SUBINTERPRETER}")
@@ -196,8 +194,6 @@ def test_a_subinterpreter_decides_by_the_same_mode(extra: Environment, mode: str
 
 
 def test_a_subinterpreter_logs_its_own_refusals(extra: Environment) -> None:
-    if extra.interpreter.number < (3, 12):
-        pytest.skip("3.12 is the first with modules that can be imported in all of them")
     (extra.work / "more").mkdir()
     (extra.work / "more" / "bar.pth").write_text(LINE.format("bar"))
     (extra.work / "app.py").write_text(f"import site; site.addsitedir('extra')\n{SUBINTERPRETER}")
