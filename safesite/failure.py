@@ -51,7 +51,7 @@ def show(original: "Any", present: bool, details: "Any") -> None:
         sys.stderr.write("sys.excepthook is missing\n")
         original = display
     flags = sys.flags
-    if sys.version_info >= (3, 15) and original is sys.__excepthook__:
+    if sys.version_info >= (3, 15) and original is getattr(sys, "__excepthook__", display):
         sys.flags = flags_with_site(flags)
     try:
         original(*details)

@@ -89,5 +89,5 @@ def enter(told: "dict[str, Any]") -> None:
         safesite.close_gate(site, told["mode"])
     safesite.watch_subinterpreters()
     site.main()
-    if told["path_entry"] is not None:
+    if told["path_entry"] is not None and sys.version_info >= (3, 12):
         safesite.add_path_entry(told["path_entry"])

@@ -169,7 +169,16 @@ def test_other_shells_read_it(environment: Environment, command: Path, shell: st
         pytest.skip(f"no {shell} on this machine")
     words = {"busybox": ["sh"], "bash": ["--posix"], "zsh": ["--emulate", "sh"]}.get(shell, [])
     (environment.root / "link").symlink_to(command)
-    line = [path, *words, environment.root / "link", "-BX", "dev", "-c", TELL, "a b"]
+    line: list[str | Path] = [
+        path,
+        *words,
+        environment.root / "link",
+        "-BX",
+        "dev",
+        "-c",
+        TELL,
+        "a b",
+    ]
     outcome = environment.run(*line)
     assert (outcome.code, outcome.out.startswith("['-c', 'a b']")) == (0, True), outcome
 
@@ -266,7 +275,15 @@ def test_no_word_is_looked_up_on_path(environment: Environment, command: Path) -
     strace = shutil.which("strace")
     if strace is None:
         return
-    tracing = [strace, "-f", "-qq", "-e", "trace=execve", "-o", environment.root / "trace"]
+    tracing: list[str | Path] = [
+        strace,
+        "-f",
+        "-qq",
+        "-e",
+        "trace=execve",
+        "-o",
+        environment.root / "trace",
+    ]
     environment.run(*tracing, environment.root / "link", "-c", "print(1)")
     lines = (environment.root / "trace").read_text().splitlines()
     started = [line.split('"')[1] for line in lines if "execve(" in line]
@@ -365,7 +382,7 @@ def test_an_old_python_gets_its_sentence(tmp_path: Path, tool: Path) -> None:
     if not old:
         pytest.skip("no Python older than 3.10 on this machine")
     for path in old:
-        line = [tool, "--python", path, "x.py"]
+        line: list[str | Path] = [tool, "--python", path, "x.py"]
         done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 2
         assert done.stderr.startswith("safesite: it knows CPython 3.10 to 3.15, and this is ")
@@ -389,7 +406,7 @@ def test_each_installer_makes_a_command_that_works(
 ) -> None:
     tools = tmp_path / "tools"
     subprocess.run([interpreter.path, "-m", "venv", tools], check=True)
-    pip = [tools / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    pip: list[str | Path] = [tools / "bin" / "python", "-m", "pip", "install", "--quiet"]
     environ = {n: v for n, v in os.environ.items() if not n.startswith("PYTHON")} | {
         "UV_TOOL_DIR": str(tmp_path / "uv tools"),
         "UV_TOOL_BIN_DIR": str(tmp_path / "bin"),
