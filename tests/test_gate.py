@@ -161,10 +161,11 @@ SUBINTERPRETER = """
 import sys
 code = '''
 import sys, os, site
-print("exit" in dir(__builtins__), os.getcwd() in sys.path, sys.modules["safesite"].active(), flush=True)
+own = sys.modules["safesite"]
+print("exit" in dir(__builtins__), os.getcwd() in sys.path, own.active(), flush=True)
 for folder in ("extra", "more"):
     site.addsitedir(folder)
-print(len(sys.modules["safesite"].refusals()), flush=True)
+print(len(own.refusals()), flush=True)
 '''
 if sys.version_info >= (3, 13):
     import _interpreters
