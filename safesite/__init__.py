@@ -19,7 +19,7 @@ __all__ = ["active", "refusals"]
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable  # noqa: F401 - in type comments
-    from types import CodeType, FrameType, TracebackType  # noqa: F401 - in type comments
+    from types import CodeType, FrameType  # noqa: F401 - in type comments
     from typing import Any  # noqa: F401 - in type comments
 
     from safesite.core import Record  # noqa: F401 - in type comments
@@ -282,7 +282,7 @@ def gated_main():
     try:
         gate["stock"]["main"]()
     finally:
-        gate.update(in_main=False, path_entry=None)
+        gate["in_main"] = False
         if gate["behind"] is not None:
             gate["core"].startup.end()
 
@@ -304,7 +304,8 @@ def harmless(name, args):
     # type: (str, tuple[Any, ...]) -> bool
     """Return whether a part of stock ``site``, called with these arguments, has nothing to run."""
     if name in ("addsitedir", "_addsitedir"):
-        return len(args) > 0 and not holds_startup_code(args[name == "_addsitedir"])
+        folder = args[name == "_addsitedir" :][:1]  # none if it is given by keyword
+        return len(folder) > 0 and not holds_startup_code(folder[0])
     if name in CUSTOMIZE_PARTS:
         return not pythonpath_may_customize()
     if name == "_exec_imports":

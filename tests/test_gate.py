@@ -91,6 +91,18 @@ def test_a_function_kept_from_before_leads_behind_the_gate(
     refused_once(extra, prefix + call + "; " + call)
 
 
+def test_the_methods_of_3_15_take_keywords(extra: Environment) -> None:
+    if extra.interpreter.number < (3, 15):
+        pytest.skip("StartupState is new in 3.15")
+    code = """
+import site
+state = site.StartupState()
+state._addsitedir(sitedir='extra', process_known_sitedirs=True)
+state.process()
+"""
+    refused_once(extra, code)
+
+
 def test_a_function_of_the_program_in_their_place_stays(extra: Environment) -> None:
     code = """
 import site
@@ -181,7 +193,8 @@ def test_a_subinterpreter_decides_by_the_same_mode(extra: Environment, mode: str
     """Its own refusals are reported, those of its maker not once more."""
     (extra.work / "more").mkdir()
     (extra.work / "more" / "bar.pth").write_text(LINE.format("bar"))
-    (extra.work / "app.py").write_text(f"import site; site.addsitedir('extra')\n{SUBINTERPRETER}")
+    begin = "import site; site.main(); site.addsitedir('extra')"
+    (extra.work / "app.py").write_text(f"{begin}\n{SUBINTERPRETER}")
     outcome = extra.launched("app.py", SAFESITE_MODE=mode)
     ran = extra.ran()
     has_program_folder = extra.interpreter.number >= (3, 12)
