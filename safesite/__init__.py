@@ -519,10 +519,10 @@ def as_program(call, *args):
         call(*args)
     except SystemExit:
         if sys.flags.inspect or os.environ.get("PYTHONINSPECT"):  # then Python shows it
-            load_past_the_program("failure").prepare()
+            load_past_the_program("failure").prepare(as_program.__code__)
         raise
     except BaseException:
-        load_past_the_program("failure").prepare()
+        load_past_the_program("failure").prepare(as_program.__code__)
         raise
 
 

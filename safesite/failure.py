@@ -8,14 +8,15 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import CodeType, TracebackType
     from typing import Any
 
-OWN_MODULES = ("safesite", "safesite.run")
 
+def prepare(last: "CodeType") -> None:
+    """Put a hook before ``sys.excepthook``, for the one exception that Python shows next.
 
-def prepare() -> None:
-    """Put a hook before ``sys.excepthook``, for the one exception that Python shows next."""
+    ``last``: the code of the last frame that is safesite's, before the program's first.
+    """
     present = hasattr(sys, "excepthook")
     original: Any = sys.excepthook if present else None
 
@@ -26,7 +27,7 @@ def prepare() -> None:
             sys.excepthook = original
         else:
             del sys.excepthook
-        trace = without_own_frames(trace)
+        trace = without_own_frames(trace, last)
         exc.__traceback__ = sys.last_traceback = trace
         show(original, present, (kind, exc, trace))
         forget_file()
@@ -34,14 +35,15 @@ def prepare() -> None:
     sys.excepthook = hook
 
 
-def without_own_frames(trace: "TracebackType | None") -> "TracebackType | None":
-    """Return the part of a traceback above the last frame that is safesite's."""
+def without_own_frames(trace: "TracebackType | None", last: "CodeType") -> "TracebackType | None":
+    """Return the part of a traceback that begins with the program's first frame."""
     below = trace
-    while below is not None:
-        own = below.tb_frame.f_globals.get("__name__") in OWN_MODULES
+    while below is not None and below.tb_frame.f_code is not last:
         below = below.tb_next
-        if own:
-            trace = below
+    if below is not None:
+        trace = below.tb_next
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") == "safesite.run":
+        trace = trace.tb_next  # -c is compiled in there
     return trace
 
 

@@ -103,6 +103,22 @@ state.process()
     refused_once(extra, code)
 
 
+@pytest.mark.parametrize("mode", ["refuse", "warn"])
+def test_an_error_in_a_part_shows_the_program(extra: Environment, mode: str) -> None:
+    (extra.work / "app.py").write_text(
+        "import site\ndef outer():\n    site.addsitedir(5)\nouter()\n"
+    )
+    outcome = extra.launched("app.py", SAFESITE_MODE=mode)
+    assert outcome.code == 1
+    frames = [line for line in outcome.err.splitlines() if line.startswith("  File ")]
+    app = extra.work / "app.py"
+    assert frames[:2] == [
+        f'  File "{app}", line 4, in <module>',
+        f'  File "{app}", line 3, in outer',
+    ]
+    assert outcome.err.splitlines()[-1].startswith("TypeError: ")
+
+
 def test_a_function_of_the_program_in_their_place_stays(extra: Environment) -> None:
     code = """
 import site
