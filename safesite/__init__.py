@@ -140,22 +140,29 @@ def enter_site():
 
 def watch_subinterpreters():
     # type: () -> None
-    """Have `subinterpreters` prepare the module that makes them, when it is imported."""
+    """Have `subinterpreters` prepare the module that makes them, when it is imported.
+
+    A watch on what makes its loader, where it is an extension: then no frame of it stands in the
+    traceback of another that cannot be imported.
+    """
+    from _frozen_importlib import BuiltinImporter
     from _frozen_importlib_external import ExtensionFileLoader
 
-    init = ExtensionFileLoader.__init__
-    modules = sys.modules
+    builtin = "_interpreters" in sys.builtin_module_names
+    owner, part = (BuiltinImporter, "exec_module") if builtin else (ExtensionFileLoader, "__init__")
+    original, modules = getattr(owner, part), sys.modules
 
-    def watch(loader, name, path):
-        # type: (Any, str, str) -> None
-        init(loader, name, path)
+    def watch(*args):
+        # type: (*Any) -> None
+        original(*args)
+        name = args[0].__name__ if builtin else args[1]
         if name in ("_interpreters", "_xxsubinterpreters"):
-            modules["safesite"].load_past_the_program("subinterpreters").watch_loader(loader)
+            modules["safesite"].load_past_the_program("subinterpreters").watch(args[0])
 
     # Without this module's globals, as the import system would keep them all to the very end.
     function = type(watch)  # type: Any
-    function = function(watch.__code__, {}, "__init__", None, watch.__closure__)
-    ExtensionFileLoader.__init__ = function  # type: ignore[method-assign]
+    function = function(watch.__code__, {}, part, None, watch.__closure__)
+    setattr(owner, part, staticmethod(function) if builtin else function)
 
 
 def unknown_part(site):

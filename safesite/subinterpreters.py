@@ -24,15 +24,18 @@ safesite.subinterpreters.enter({told})
 """
 
 
-def watch_loader(loader: "Any") -> None:
-    """Have one loader prepare the module that it executes."""
-    execute = loader.exec_module
+def watch(found: "Any") -> None:
+    """Prepare the module that makes subinterpreters, or have its loader do so when it is there."""
+    if isinstance(found, type(sys)):
+        prepare_module(found)
+        return
+    execute = found.exec_module
 
     def exec_module(module: "Any") -> None:
         execute(module)
         prepare_module(module)
 
-    loader.exec_module = exec_module
+    found.exec_module = exec_module
 
 
 def prepare_module(module: "Any") -> None:

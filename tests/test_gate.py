@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from environments import Environment
+from environments import PACKAGE, Environment
 
 LINE = 'import os; open(os.environ["MARKERS"] + "/{}", "w")\n'
 
@@ -232,3 +232,36 @@ def test_a_subinterpreter_logs_its_own_refusals(extra: Environment) -> None:
     lines = (extra.work / "log.json").read_text("ascii").splitlines()
     assert ["foo.pth" in line for line in lines] == [True, False]
     assert ["bar.pth" in line for line in lines] == [False, True]
+
+
+BUILT_IN = f"""
+import sys
+sys.builtin_module_names += ("_interpreters",)
+sys.path.insert(0, {str(PACKAGE.parent)!r})
+import safesite
+sys.path.insert(0, "")
+sys.argv[:] = ["", "app.py"]
+safesite.start(False)
+"""
+
+
+def test_a_built_in_module_of_subinterpreters_is_prepared_too(environment: Environment) -> None:
+    """As in a Python that is linked statically; a stand-in notes what is run first."""
+    (environment.work / "app.py").write_text(
+        "import types, importlib.machinery\n"
+        "module = types.ModuleType('_interpreters')\n"
+        "module.create = lambda: 7\n"
+        "module.exec = lambda interpreter, code: print(interpreter, 'safesite' in code)\n"
+        "importlib.machinery.BuiltinImporter.exec_module(module)\n"
+        "print(module.create())\n"
+        "import math\n"
+    )
+    outcome = environment.run(environment.python, "-S", "-c", BUILT_IN)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "7 True\n7\n", "")
+
+
+def test_an_extension_that_fails_shows_no_frame_of_the_watch(environment: Environment) -> None:
+    (environment.work / "broken.so").write_bytes(b"")
+    outcome = environment.launched("-c", "import broken")
+    assert outcome.err == environment.stock("-c", "import broken").err
+    assert "broken.so" in outcome.err
