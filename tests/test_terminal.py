@@ -80,7 +80,7 @@ STARTUP = {"PYTHONSTARTUP": "startup.py"}
 STATE = """
 import os, sys
 print(sys.stdin, sys.stdout, sys.stderr, sys.stdin.isatty(), sys.stdout.line_buffering)
-print(os.get_terminal_size(), hasattr(sys, "ps1"), "readline" in sys.modules, os.ttyname(0))
+print(os.get_terminal_size(), hasattr(sys, "ps1"), "readline" in sys.modules, os.ttyname(0)[:9])
 """
 
 # Programs, which show the same bytes.
