@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from types import CodeType, TracebackType
     from typing import Any
 
+OWN_MODULES = ("safesite", "safesite.run")
+
 
 def prepare(last: "CodeType") -> None:
     """Put a hook before ``sys.excepthook``, for the one exception that Python shows next.
@@ -42,7 +44,7 @@ def without_own_frames(trace: "TracebackType | None", last: "CodeType") -> "Trac
         below = below.tb_next
     if below is not None:
         trace = below.tb_next
-    while trace is not None and trace.tb_frame.f_globals.get("__name__") == "safesite.run":
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") in OWN_MODULES:
         trace = trace.tb_next  # -c is compiled in there
     return trace
 
