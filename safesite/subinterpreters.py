@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 # What runs first in a subinterpreter, in a namespace of its own; the values are literals, in ASCII.
+# safesite imports os, which must not come from the folder that the package lies in.
 PRELUDE = """\
 import sys
 sys.argv[:], sys.path[:] = {argv}, {path}
+import os
 sys.path.insert(0, {package})
 import safesite.subinterpreters
 del sys.path[0]

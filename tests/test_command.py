@@ -246,6 +246,20 @@ def test_no_hostile_module_is_imported_before_the_program(
     assert outcome.out.startswith(("program", "The Zen", "safesite 0"))
 
 
+def test_no_hostile_module_is_imported_in_a_subinterpreter(
+    environment: Environment, command: Path
+) -> None:
+    """Where ``os`` is not frozen (3.10) it is imported anew, before the package's folder counts."""
+    for name in ("os", "stat", "site", "posixpath"):
+        text = f'import posix; posix.mkdir("{environment.markers}/{name}")\n'
+        (environment.site_packages / f"{name}.py").write_text(text)
+    name = "_interpreters" if environment.interpreter.number >= (3, 13) else "_xxsubinterpreters"
+    code = f"import {name} as made; made.destroy(made.create()); print('made')"
+    outcome = environment.run(command, "-c", code)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "made\n", "")
+    assert list(environment.markers.iterdir()) == []
+
+
 def test_a_false_safesite_of_pythonpath_is_not_imported(
     environment: Environment, command: Path
 ) -> None:
