@@ -56,8 +56,8 @@ def active():
 
     One of ``allow``, ``warn``, ``quiet``, ``refuse``, ``skip``; fixed when Python started.
     """
-    core = sys.modules.get("_safesite") or gate["core"]
-    return core.startup.mode if core is not None else gate["mode"]  # type: ignore[no-any-return]
+    startup = deciding()
+    return startup.mode if startup is not None else gate["mode"]  # type: ignore[no-any-return]
 
 
 def refusals():
@@ -67,8 +67,17 @@ def refusals():
     Each is a str (the line, the module's name, or for a skipped file the reason) with ``file``,
     ``line`` (from 1; 0 for a file as a whole), ``kind`` and ``slug``.  The list is the caller's.
     """
-    core = sys.modules.get("_safesite") or gate["core"]
-    return list(core.startup.refused.values()) if core is not None else []
+    startup = deciding()
+    return list(startup.refused.values()) if startup is not None else []
+
+
+def deciding():
+    # type: () -> Any
+    """Return what decides in this process, None as long as there was nothing to decide on."""
+    patched = getattr(sys.modules.get("site"), "_safesite", None)
+    if patched is not None:
+        return patched()
+    return gate["core"].startup if gate["core"] is not None else None
 
 
 # The command line.
@@ -114,12 +123,13 @@ def start(by_module):
 def enter_site():
     # type: () -> None
     """Put the gate, or what stands behind it, before ``site``, and let it build ``sys.path``."""
-    if not sys.flags.no_site:
-        from safesite import run
-
-        run.fail(LATE)
     import site
 
+    if not sys.flags.no_site or "_safesite" in vars(site):
+        from safesite import run
+
+        run.enter_patched_site()
+        return
     part = unknown_part(site)
     if part:
         from safesite import run

@@ -1,9 +1,9 @@
-"""Read startup files and refuse what they would run: the part that every protected start pays for.
+"""Read startup files and refuse what they would run, for the launcher and for a patched ``site``.
 
 The way of one line: ``read_startup_file`` (bytes, once) -> ``line_records`` (a `Record` each) ->
 ``Startup.decide`` -> extend ``sys.path``, or ``Startup.refuse``.  Nothing here executes text: what
-may run is handed to stock ``site``, line by line, by the module ``keep``.  Loaded before the first
-site directory is added; imports only what stock ``site`` has loaded, and ``keep`` when needed.
+may run is handed to stock ``site``, line by line, by the module ``keep``.  Loaded at the first sign
+of startup code; imports only what stock ``site`` has loaded, and ``keep`` when needed.
 """
 
 import _io
@@ -25,8 +25,6 @@ IMPORT_STARTS = ("import ", "import\t")
 BOM = b"\xef\xbb\xbf"
 
 SIZE_CAP = 4 << 20  # bytes of one startup file; the largest seen so far held 35,000
-PRINTED_REFUSALS = 10
-PLACE_WIDTH = 1000  # a line of ours fits a pipe's atomic write, whatever the file is called
 
 # How this interpreter reads a .pth file: bytes.decode and str.splitlines from 3.13, strip in 3.15.
 SPLITS_LIKE_STR = sys.version_info >= (3, 13)
@@ -57,43 +55,6 @@ class Record(str):
     def strip(self, _chars: "str | None" = None, /) -> "Record":
         """Return the record itself: 3.15's reader strips every line, and would lose the place."""
         return self
-
-    def message(self) -> str:
-        """Return the line that reports the refusal: printable ASCII, without line end."""
-        where = place(self.file, self.line)
-        if self.kind == FILE:
-            return f"safesite: {where}: skipped: {self} ({self.slug})"
-        return f"safesite: {where}: refused {self.kind}: {quoted(self)} ({self.slug})"
-
-
-def quoted(text: str, width: int = 80) -> str:
-    """Return a printable ASCII repr of text, cut to width characters."""
-    shown = ascii(text[:width])
-    if len(text) > width or len(shown) > width:
-        shown = shown[: width - 4] + "..." + shown[0]
-    return shown
-
-
-def place(file: str, line: int = 0) -> str:
-    """Return ``file:line`` for a message; a name that could mislead a reader comes quoted."""
-    plain = file.isascii() and file.isprintable() and ": " not in file and file[:1] not in "'\""
-    if not plain or len(file) > PLACE_WIDTH:
-        file = quoted(file, PLACE_WIDTH)
-    return f"{file}:{line}" if line else file
-
-
-def say(message: str) -> None:
-    """Write one line to standard error; a broken one is no reason not to start."""
-    stream = sys.stderr
-    try:
-        if stream is sys.__stderr__ and stream is not None:
-            # Past the buffer: text stuck in it would fail again, and change the exit code.
-            stream.flush()
-            os.write(stream.fileno(), f"{message}\n".encode("ascii"))
-        elif stream is not None:
-            stream.write(f"{message}\n")
-    except Exception:  # noqa: BLE001, S110 - a program may put any object in place of sys.stderr
-        pass
 
 
 def read_startup_file(path: str, skips_hidden: bool) -> "bytes | None":
@@ -143,12 +104,13 @@ def line_records(file: str, lines: "Iterable[str]") -> "list[Record]":
 class Startup:
     """What safesite has decided in this process, and the mode it decides by.
 
-    One instance, `startup`.  Re-entrant: code that is allowed to run may call ``site.addsitedir``.
+    One instance, `startup`.  ``with startup:`` is a call into ``site`` that is reported as one.
+    Re-entrant: code that is allowed to run may call ``site.addsitedir``.
     """
 
     def __init__(self) -> None:
         self.mode, self.skips_hidden = "refuse", True
-        self.site: Any = None  # the module site, and what was replaced in it
+        self.site: Any = None  # the module site, and what it would do by itself
         self.stock: dict[str, Callable[..., Any]] = {}
         self.refused: dict[tuple[str, int, str], Record] = {}
         self.warned: dict[tuple[str, int, str], bool] = {}
@@ -157,6 +119,26 @@ class Startup:
         self.depth = self.printed = self.unprinted = self.reported = 0
         self.hinted, self.log = False, ""
 
+    def serve(self, site: "Any", stock: "dict[str, Callable[..., Any]]") -> None:
+        """Decide for a ``site``, of which ``stock`` holds the original parts."""
+        self.site, self.stock = site, stock
+        if not STRIPS:
+            self.skips_hidden = "UF_HIDDEN" in stock["addpackage"].__code__.co_names
+
+    def serve_patched(self, site: "Any", default: str) -> None:
+        """Decide for a patched ``site``; the environment counts only while that itself starts."""
+        if self.site is None:
+            self.serve(site, {"addpackage": site.addpackage})
+            self.mode = default
+            if site.__spec__._initializing:
+                self.read_environment(default)
+                self.begin()
+
+    def end_start(self) -> None:
+        """Report on the start of a patched ``site``, when it has built ``sys.path``."""
+        if self.depth:
+            self.end()
+
     def read_environment(self, default: str) -> None:
         """Take mode and log from the environment; call once, before anything is decided."""
         self.mode = default
@@ -164,10 +146,10 @@ class Startup:
             return
         if "SAFESITE_LOG" in os.environ or "SAFESITE_HINTED" in os.environ:
             self.keep().take_environment(self)
-        mode = os.environ.get("SAFESITE_MODE") or default
-        self.mode = mode if mode in MODES else "refuse"
-        if mode not in MODES:
-            say(f"safesite: SAFESITE_MODE: unknown mode {quoted(mode)}, so refuse is used (mode)")
+        self.mode = os.environ.get("SAFESITE_MODE") or default
+        if self.mode not in MODES:
+            self.keep().tell_unknown_mode(self.mode)
+            self.mode = "refuse"
 
     @property
     def refuses(self) -> bool:
@@ -186,26 +168,22 @@ class Startup:
 
     def refuse(self, line: "Record") -> None:
         """Note a refusal, once a line and process, and report it as the mode says."""
-        if self.refused.setdefault((line.file, line.line, line), line) is not line:
-            return
-        loud = line.slug == "customize-pythonpath" or self.printed < PRINTED_REFUSALS
-        if sys.flags.verbose or (loud and self.mode != "quiet"):
-            self.printed += 1
-            say(line.message())
-        else:
-            self.unprinted += 1
+        if self.refused.setdefault((line.file, line.line, line), line) is line:
+            self.keep().tell(self, line)
 
     def begin(self) -> None:
         """Open a call into ``site``; nested calls report together, at the end of the outermost."""
         self.depth += 1
 
-    def end(self) -> None:
+    def end(self, *_exc: object) -> None:
         """Close what begin() opened."""
         self.depth -= 1
         if not self.depth:
             self.done.clear()
             if len(self.refused) > self.reported:
                 self.keep().finish_report(self)
+
+    __enter__, __exit__ = begin, end
 
     def read(self, path: str) -> "bytes | None":
         """Return a startup file's bytes; None, with a report unless hidden, if it is skipped."""
@@ -233,8 +211,25 @@ class Startup:
             return line_records(path, lines)
         return self.keep().read_otherwise(self, path, data, lines)  # type: ignore[no-any-return]
 
+    def add_startup_files(self, sitedir: str, names: "list[str]", known: "set[str]") -> "list[str]":
+        """Do what ``addsitedir`` does to 3.14 with a listing; return the names left to stock.
+
+        Stock site reads those of a virtual environment twice; where nothing runs, the second
+        reading can add nothing, and is left out.
+        """
+        if self.mode == "allow":
+            return names
+        if self.mode != "skip" and not (self.refuses and sitedir in self.done):
+            self.done.add(sitedir)
+            self.note_customize(sitedir, names)
+            with self:
+                for name in sorted(n for n in names if n.endswith(".pth")):
+                    if not (self.skips_hidden and name[0] == "."):
+                        self.add_package(sitedir, name, known)
+        return []
+
     def add_package(self, sitedir: str, name: str, known_paths: "set[str]") -> bool:
-        """Do what ``addpackage`` does up to 3.14 with what may run; False for a skipped file."""
+        """Do what ``addpackage`` does to 3.14 with what may run; False for a skipped file."""
         found = self.read_pth(os.path.join(sitedir, name))
         records = found or []
         allowed = {line.line for line in records if line.kind == IMPORT and self.decide(line)}
@@ -251,9 +246,23 @@ class Startup:
                 known_paths.add(pathcase)
         return found is not None
 
+    def read_startup_files(self, state: "Any", sitedir: str, names: "list[str]") -> "list[str]":
+        """Have a 3.15 state read the files of a listing; return the names left to stock."""
+        if self.mode in ("allow", "skip"):
+            return names if self.mode == "allow" else []
+        self.note_customize(sitedir, names)
+        with self:
+            for name in sorted(n for n in names if n.endswith(".pth") and n[0] != "."):
+                state._read_pth_file(sitedir, name)
+            for name in sorted(n for n in names if n.endswith(".start") and n[0] != "."):
+                state._read_start_file(sitedir, name)
+        return []
+
     def read_lines(self, sitedir: str, name: str, suffix: str) -> "tuple[list[str] | None, str]":
         """Do what ``_read_pthstart_file`` does on 3.15, with lines that know their place."""
         path = os.path.join(sitedir, name)
+        if self.mode == "skip":
+            return None, path
         self.site._trace(f"Reading startup configuration file: {path}")
         records = self.read_pth(path) if suffix == ".pth" else self.keep().read_start(self, path)
         if records is None:
@@ -267,20 +276,23 @@ class Startup:
                 self.refuse(line)
         return lines, path
 
+    def allowed(self, lines: "Iterable[str]", file: str, kind: str) -> "Any":
+        """Return those of a file's executable lines that may run, each decided on in its turn."""
+        return lines if self.mode == "allow" else self.keep().allowed(self, lines, file, kind)
+
     def note_customize(self, sitedir: str, names: "Iterable[str]") -> None:
         """Remember a site directory whose listing may hold a customize module, in any form."""
         if any(name.lower().startswith(("sitecustomize", "usercustomize")) for name in names):
             self.customize_dirs.append(sitedir)
 
-    def exec_customize(self, name: str, stock: "Callable[[], None]") -> None:
-        """Do what ``execsitecustomize`` and its twin do, but for a module that may not run."""
+    def may_customize(self, name: str) -> bool:
+        """Return whether stock may import a customize module; refuse those that may not run."""
+        if self.mode in ("allow", "skip"):
+            return self.mode == "allow"
         path = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
-        found = self.keep().find_customize(self, name, path) if path or self.customize_dirs else ()
-        refused = [module for module in found if not self.decide(module)]
-        for module in refused:
-            self.refuse(module)
-        if not refused and not self.refuses:
-            stock()
+        if path or self.customize_dirs:
+            return bool(self.keep().may_customize(self, name, path))
+        return not self.refuses
 
 
 startup = Startup()

@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from safesite import core
     from safesite.core import Record, Startup
+
+if TYPE_CHECKING or __name__ == "safesite.keep":
+    from safesite import core
 else:
-    core = sys.modules["_safesite" if __name__ == "_safesite_keep" else "safesite.core"]
+    import _safesite as core
+
+PRINTED_REFUSALS = 10
+PLACE_WIDTH = 1000  # a line of ours fits a pipe's atomic write, whatever the file is called
 
 
 # Reading: what the hot path leaves to this module.
@@ -73,6 +78,16 @@ def read_start(startup: "Startup", path: str) -> "list[Record] | None":
         for number, text in entries
         if text and not text.startswith("#")
     ]
+
+
+def may_customize(startup: "Startup", name: str, pythonpath: str) -> bool:
+    """Return whether stock may import a customize module; refuse each one that may not run."""
+    with startup:
+        found = find_customize(startup, name, pythonpath)
+        refused = [module for module in found if not startup.decide(module)]
+        for module in refused:
+            startup.refuse(module)
+    return not refused and not startup.refuses
 
 
 def find_customize(startup: "Startup", name: str, pythonpath: str) -> "Iterator[Record]":
@@ -129,6 +144,18 @@ class _Lines:
         return self.lines
 
 
+def addpackage(
+    startup: "Startup", sitedir: str, name: str, known_paths: "set[str] | None"
+) -> "set[str] | None":
+    """Do what ``addpackage`` does to 3.14 where a program calls it."""
+    if startup.mode == "skip":
+        return known_paths
+    known = startup.site._init_pathinfo() if known_paths is None else known_paths
+    with startup:
+        added = startup.add_package(sitedir, name, known)
+    return known_paths if added else None  # as stock, for a file that it cannot open
+
+
 def feed_addpackage(
     startup: "Startup",
     records: "list[Record]",
@@ -140,7 +167,7 @@ def feed_addpackage(
     """Call the original ``addpackage`` (3.10 to 3.14) on path entries and allowed lines alone.
 
     ``allowed`` holds the numbers of the latter.  It runs in a copy of its globals in which ``io``
-    hands over these lines, each at its number.
+    hands over these lines, each at its number, and which leaves them to stock where it is patched.
     """
     lines = ["#"] * max((line.line for line in records), default=0)
     for line in records:
@@ -150,27 +177,14 @@ def feed_addpackage(
         else:
             startup.refuse(line)
     stock: Any = startup.stock["addpackage"]
-    namespace = {**vars(startup.site), "io": _Lines(lines)}
+    leaves = core.Startup()
+    leaves.mode = "allow"
+    namespace = {**vars(startup.site), "io": _Lines(lines), "_safesite": lambda: leaves}
     function = type(stock)(stock.__code__, namespace, stock.__name__)
     function(sitedir, name, known_paths)
 
 
-def run_allowed(
-    startup: "Startup", state: "Any", method: str, table: "dict[str, Any]", kind: str
-) -> None:
-    """Call 3.15's own ``_exec_imports`` or ``_execute_start_entrypoints`` on what may run.
-
-    ``table`` is what the method iterates over: the lines of each file.
-    """
-    lines = dict(table)
-    table.update({file: _allowed(startup, lines[file], file, kind) for file in lines})
-    try:
-        startup.stock[method](state)
-    finally:
-        table.update(lines)
-
-
-def _allowed(startup: "Startup", lines: "Iterable[str]", file: str, kind: str) -> "Iterator[str]":
+def allowed(startup: "Startup", lines: "Iterable[str]", file: str, kind: str) -> "Iterator[str]":
     """Yield the lines that may run, each decided on when the one before has run."""
     for text in lines:
         line = text if isinstance(text, core.Record) else core.Record(text, file, 0, kind)
@@ -207,8 +221,8 @@ def warn(line: "Record") -> bool:
 
     place_filter(warnings)
     ends = "ignored from Python 3.18 on" if line.kind == core.IMPORT else "refused by default"
-    text = f"startup code: {line.kind} {core.quoted(line)} ({ends})"
-    file = core.place(line.file)
+    text = f"startup code: {line.kind} {quoted(line)} ({ends})"
+    file = place(line.file)
     # The text shows the line, escaped; an empty entry keeps the raw one off the terminal.
     linecache.cache[file] = (0, None, [], file)
     try:
@@ -234,7 +248,60 @@ def place_filter(warnings: "Any") -> None:
     filters.insert(filters.index(own) if own in filters else len(filters), ours)
 
 
-# Telling: the end of the report, and SAFESITE_LOG.
+# Telling: a refusal, the end of the report, and SAFESITE_LOG.
+
+
+def tell(startup: "Startup", line: "Record") -> None:
+    """Report one refusal as the mode says, or count it among those that are not printed."""
+    loud = line.slug == "customize-pythonpath" or startup.printed < PRINTED_REFUSALS
+    if sys.flags.verbose or (loud and startup.mode != "quiet"):
+        startup.printed += 1
+        say(message(line))
+    else:
+        startup.unprinted += 1
+
+
+def tell_unknown_mode(mode: str) -> None:
+    """Say that a mode is unknown, and what happens instead."""
+    say(f"safesite: SAFESITE_MODE: unknown mode {quoted(mode)}, so refuse is used (mode)")
+
+
+def message(line: "Record") -> str:
+    """Return the line that reports a refusal: printable ASCII, without line end."""
+    where = place(line.file, line.line)
+    if line.kind == core.FILE:
+        return f"safesite: {where}: skipped: {line} ({line.slug})"
+    return f"safesite: {where}: refused {line.kind}: {quoted(line)} ({line.slug})"
+
+
+def quoted(text: str, width: int = 80) -> str:
+    """Return a printable ASCII repr of text, cut to width characters."""
+    shown = ascii(text[:width])
+    if len(text) > width or len(shown) > width:
+        shown = shown[: width - 4] + "..." + shown[0]
+    return shown
+
+
+def place(file: str, line: int = 0) -> str:
+    """Return ``file:line`` for a message; a name that could mislead a reader comes quoted."""
+    plain = file.isascii() and file.isprintable() and ": " not in file and file[:1] not in "'\""
+    if not plain or len(file) > PLACE_WIDTH:
+        file = quoted(file, PLACE_WIDTH)
+    return f"{file}:{line}" if line else file
+
+
+def say(message: str) -> None:
+    """Write one line to standard error; a broken one is no reason not to start."""
+    stream = sys.stderr
+    try:
+        if stream is sys.__stderr__ and stream is not None:
+            # Past the buffer: text stuck in it would fail again, and change the exit code.
+            stream.flush()
+            os.write(stream.fileno(), f"{message}\n".encode("ascii"))
+        elif stream is not None:
+            stream.write(f"{message}\n")
+    except Exception:  # noqa: BLE001, S110 - a program may put any object in place of sys.stderr
+        pass
 
 
 def finish_report(startup: "Startup") -> None:
@@ -247,7 +314,7 @@ def finish_report(startup: "Startup") -> None:
         parts.append(f"{count} refused; to run them: {how} SAFESITE_MODE=allow (hint)")
         hide_hint(startup)
     if parts and startup.mode != "quiet":
-        core.say(f"safesite: {'; '.join(parts)}")
+        say(f"safesite: {'; '.join(parts)}")
     if startup.log:
         append_log(startup, lines[startup.reported :])
     startup.unprinted, startup.reported = 0, len(lines)
@@ -288,9 +355,9 @@ def append_log(startup: "Startup", lines: "list[Record]") -> None:
             os.close(log)
     except (OSError, ValueError) as exc:
         if startup.mode != "quiet":
-            reason = core.quoted(getattr(exc, "strerror", None) or str(exc))
-            core.say(
-                f"safesite: SAFESITE_LOG: {core.place(startup.log)}: not written: {reason} (log)"
+            reason = quoted(getattr(exc, "strerror", None) or str(exc))
+            say(
+                f"safesite: SAFESITE_LOG: {place(startup.log)}: not written: {reason} (log)"
             )
 
 

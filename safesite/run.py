@@ -55,7 +55,7 @@ environment:
 
 def fail(message: str) -> "NoReturn":
     """Print one sentence and exit with code 2."""
-    from safesite.core import say
+    from safesite.keep import say
 
     say("safesite: " + message)
     sys.exit(2)
@@ -64,6 +64,18 @@ def fail(message: str) -> "NoReturn":
 def fail_at_unknown(part: str) -> "NoReturn":
     """Refuse an interpreter by the part of its ``site`` that safesite does not know."""
     fail(f"the site module of this Python is not one it knows, by its {part} (interpreter)")
+
+
+def enter_patched_site() -> None:
+    """Have a patched ``site`` build ``sys.path``, unless it has done so when Python started."""
+    site: Any = sys.modules["site"]
+    if not hasattr(site, "_safesite"):
+        fail(LATE)
+    if sys.flags.no_site:
+        safesite.gate["base"] = sys.path[:]
+        safesite.watch_subinterpreters()
+        with site._safesite():
+            site.main()
 
 
 def main(argv: "list[str]") -> None:
@@ -102,7 +114,7 @@ def run_option(option: str, args: "list[str]") -> None:
 
         sys.exit(stdlib.install() if option == "--install-stdlib" else stdlib.uninstall())
     else:
-        from safesite.core import quoted
+        from safesite.keep import quoted
 
         fail(f"unknown option {quoted(option)}; see --help (usage)")
 

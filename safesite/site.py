@@ -3,7 +3,8 @@
 Under ``-S`` the module is inert: imported or not, it has added nothing.  Its platform part stays
 (site directories, user site, builtins, readline, every distributor's layout); the functions named
 here are replaced in its globals, so that no stock function can reach an original.  In the mode
-``allow`` each replacement calls its original.
+``allow`` each replacement calls its original.  A distributor's patch (the folder ``patches``) calls
+`core.Startup` from inside stock's functions instead, and needs nothing of this module.
 
 Loaded when there is something to decide: the gate of `safesite` has seen startup code, or the mode
 is one that has to look.  Imports only what stock ``site`` has loaded.
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 site: "Any" = _site
-stock = startup.stock
+stock: "dict[str, Callable[..., Any]]" = {}
 
 
 def take_over(mode: "str | None" = None) -> None:
@@ -42,11 +43,11 @@ def take_over(mode: "str | None" = None) -> None:
     both = (main, execsitecustomize, execusercustomize)
     if state is None:
         replace(site, *both, addpackage, addsitedir)
-        startup.skips_hidden = "UF_HIDDEN" in stock["addpackage"].__code__.co_names
     else:
         replace(site, *both, _read_pthstart_file)
         replace(state, _addsitedir, _exec_imports, _execute_start_entrypoints, process)
-    startup.site, safesite.gate["core"] = site, core
+    startup.serve(site, stock)
+    safesite.gate["core"] = core
     if startup.refuses:
         safesite.hide_foreign_names()
 
@@ -72,32 +73,20 @@ def main() -> None:
     """Add the site directories to sys.path, as stock site does, and refuse their startup code."""
     if startup.mode == "allow":
         return stock["main"]()  # type: ignore[no-any-return]
-    startup.begin()
-    try:
+    with startup:
         stock["main"]()
-    finally:
-        startup.end()
 
 
 def execsitecustomize() -> None:
     """Refuse sitecustomize, if there is one, unless it may run."""
-    customize("sitecustomize", stock["execsitecustomize"])
+    if startup.may_customize("sitecustomize"):
+        stock["execsitecustomize"]()
 
 
 def execusercustomize() -> None:
     """Refuse usercustomize, if there is one, unless it may run."""
-    customize("usercustomize", stock["execusercustomize"])
-
-
-def customize(name: str, original: "Callable[[], None]") -> None:
-    if startup.mode == "allow":
-        original()
-    elif startup.mode != "skip":
-        startup.begin()
-        try:
-            startup.exec_customize(name, original)
-        finally:
-            startup.end()
+    if startup.may_customize("usercustomize"):
+        stock["execusercustomize"]()
 
 
 # Replacements on 3.10 to 3.14.
@@ -107,15 +96,7 @@ def addpackage(sitedir: str, name: str, known_paths: "set[str] | None") -> "set[
     """Process a .pth file: add its path entries to sys.path, refuse what it would execute."""
     if startup.mode == "allow":
         return stock["addpackage"](sitedir, name, known_paths)  # type: ignore[no-any-return]
-    if startup.mode != "skip":
-        startup.begin()
-        try:
-            known = site._init_pathinfo() if known_paths is None else known_paths
-            if not startup.add_package(sitedir, name, known):
-                return None  # as stock, for a file that it cannot open
-        finally:
-            startup.end()
-    return known_paths
+    return startup.keep().addpackage(startup, sitedir, name, known_paths)  # type: ignore[no-any-return]
 
 
 def addsitedir(sitedir: str, known_paths: "set[str] | None" = None) -> "set[str] | None":
@@ -128,34 +109,14 @@ def addsitedir(sitedir: str, known_paths: "set[str] | None" = None) -> "set[str]
     if sitedircase not in known:
         sys.path.append(sitedir)
         known.add(sitedircase)
-    startup.begin()
-    try:
-        names = startup_files(sitedir, sitedircase)
-        for name in names or ():
-            startup.add_package(sitedir, name, known)
-    finally:
-        startup.end()
-    return None if names is None else known_paths
-
-
-def startup_files(sitedir: str, sitedircase: str) -> "list[str] | None":
-    """Return the names of the .pth files to read, in stock's order; None if it cannot be listed.
-
-    Stock site reads those of a virtual environment twice; where nothing runs, the second reading
-    can add nothing, and is left out.
-    """
-    if startup.mode == "skip":
-        return []
-    if startup.refuses and sitedircase in startup.done:
-        return []
+    if startup.mode == "skip" or (startup.refuses and sitedir in startup.done):
+        return known_paths
     try:
         names = os.listdir(sitedir)
     except OSError:
         return None
-    startup.done.add(sitedircase)
-    startup.note_customize(sitedir, names)
-    names = [name for name in names if name.endswith(".pth")]
-    return sorted(n for n in names if not (startup.skips_hidden and n.startswith(".")))
+    startup.add_startup_files(sitedir, names, known)
+    return known_paths
 
 
 # Replacements on 3.15: a batch reads everything, then runs (PEP 829).
@@ -165,8 +126,6 @@ def _read_pthstart_file(sitedir: str, name: str, suffix: str) -> "tuple[list[str
     """Read a startup file into lines that know their place."""
     if startup.mode == "allow":
         return stock["_read_pthstart_file"](sitedir, name, suffix)  # type: ignore[no-any-return]
-    if startup.mode == "skip":
-        return None, os.path.join(sitedir, name)
     return startup.read_lines(sitedir, name, suffix)
 
 
@@ -176,29 +135,19 @@ def _addsitedir(self: "Any", sitedir: str, *, process_known_sitedirs: bool) -> N
         stock["_addsitedir"](self, sitedir, process_known_sitedirs=process_known_sitedirs)
         return
     recorded = self._record_sitedir(sitedir, process_known_sitedirs=process_known_sitedirs)
-    if recorded is None or startup.mode == "skip":
+    if recorded is None:
         return
     try:
         names = os.listdir(recorded)
     except OSError:
         return
-    startup.begin()
-    try:
-        startup.note_customize(recorded, names)
-        for suffix, read in ((".pth", self._read_pth_file), (".start", self._read_start_file)):
-            for name in sorted(n for n in names if n.endswith(suffix) and n[0] != "."):
-                read(recorded, name)
-    finally:
-        startup.end()
+    startup.read_startup_files(self, recorded, names)
 
 
 def process(self: "Any") -> None:
     """Apply the batch: path entries first, then what may run; report what may not as one."""
-    startup.begin()
-    try:
+    with startup:
         stock["process"](self)
-    finally:
-        startup.end()
 
 
 def _exec_imports(self: "Any") -> None:
@@ -212,11 +161,14 @@ def _execute_start_entrypoints(self: "Any") -> None:
 
 
 def run_allowed(state: "Any", method: str, table: "dict[str, Any]", kind: str) -> None:
+    """Call stock's own method; ``table``, that it iterates over, holds what may run meanwhile."""
     if startup.mode == "allow":
         stock[method](state)
     elif table:
-        startup.begin()
-        try:
-            startup.keep().run_allowed(startup, state, method, table, kind)
-        finally:
-            startup.end()
+        lines, allowed = dict(table), startup.keep().allowed
+        with startup:
+            table.update({file: allowed(startup, lines[file], file, kind) for file in lines})
+            try:
+                stock[method](state)
+            finally:
+                table.update(lines)

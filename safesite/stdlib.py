@@ -24,7 +24,7 @@ import sysconfig
 import tempfile
 
 from safesite import __version__
-from safesite.core import place, say
+from safesite.keep import place, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

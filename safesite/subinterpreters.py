@@ -60,12 +60,12 @@ def prelude() -> str:
     """Return the code that makes a new subinterpreter see what stock Python would show it."""
     import os
 
-    gate = safesite.gate
+    gate, startup = safesite.gate, safesite.deciding()
     folder = os.path.dirname(safesite.__path__[0])
     reported = [(str(x), x.file, x.line, x.kind, x.slug) for x in safesite.refusals()]
     told = {
         "mode": safesite.active(),
-        "log": gate["core"].startup.log if gate["core"] is not None else "",
+        "log": startup.log if startup is not None else "",
         "path_entry": gate["path_entry"],
         "reported": reported,
     }
@@ -80,19 +80,28 @@ def enter(told: "dict[str, Any]") -> None:
     import site
 
     safesite.gate.update(argv=sys.argv[:], base=sys.path[:])
-    if told["reported"] or told["log"] or told["mode"] not in safesite.GATED_MODES:
+    patched = getattr(site, "_safesite", None)
+    if patched is not None:
+        take_up(patched(), told)
+    elif told["reported"] or told["log"] or told["mode"] not in safesite.GATED_MODES:
         from safesite import core
         from safesite import site as alternative
 
         alternative.take_over(told["mode"])
-        core.startup.hinted, core.startup.log = True, told["log"]
-        for text, file, *rest in told["reported"]:
-            record = core.Record(text, file, *rest)
-            core.startup.refused[file, record.line, record] = record
-        core.startup.reported = len(core.startup.refused)
+        take_up(core.startup, told)
     else:
         safesite.close_gate(site, told["mode"])
     safesite.watch_subinterpreters()
     site.main()
     if told["path_entry"] is not None and sys.version_info >= (3, 12):
         safesite.add_path_entry(told["path_entry"])
+
+
+def take_up(startup: "Any", told: "dict[str, Any]") -> None:
+    """Go on in a subinterpreter from what its maker has decided, and has reported already."""
+    startup.mode, startup.log, startup.hinted = told["mode"], told["log"], True
+    core = sys.modules[type(startup).__module__]
+    for text, file, *rest in told["reported"]:
+        line = core.Record(text, file, *rest)
+        startup.refused[file, line.line, line] = line
+    startup.reported = len(startup.refused)
