@@ -44,6 +44,7 @@ class Environment:
     interpreter: Interpreter
     root: Path
     variables: dict[str, str] = field(default_factory=dict)
+    system_site: bool = False
 
     @property
     def prefix(self) -> Path:
@@ -117,6 +118,22 @@ class Environment:
         """Run the environment's interpreter as it is."""
         return self.run(self.python, *args, **more)
 
+    def rebase(self, interpreter: Interpreter) -> None:
+        """Put the environment on another base of the same version."""
+        for name in ("python", "python3", f"python{interpreter.version}"):
+            link = self.prefix / "bin" / name
+            link.unlink(missing_ok=True)
+            link.symlink_to(interpreter.path)
+        self.write_configuration(interpreter)
+
+    def write_configuration(self, interpreter: Interpreter) -> None:
+        """Write ``pyvenv.cfg`` for a base."""
+        (self.prefix / "pyvenv.cfg").write_text(
+            f"home = {interpreter.path.parent}\n"
+            f"include-system-site-packages = {'true' if self.system_site else 'false'}\n"
+            f"version = {interpreter.version}\n"
+        )
+
     def launched(self, *args: str | Path, options: tuple[str, ...] = (), **more: str) -> Outcome:
         """Run a target under safesite; ``options`` are Python's own."""
         return self.run(self.python, *options, "-S", "-m", "safesite", *args, **more)
@@ -126,16 +143,10 @@ def make(
     interpreter: Interpreter, root: Path, *, system_site: bool = False, **variables: str
 ) -> Environment:
     """Make a fresh environment below an empty or missing folder."""
-    environment = Environment(interpreter, root, variables)
+    environment = Environment(interpreter, root, variables, system_site)
     for folder in ("site_packages", "home", "work", "markers"):
         getattr(environment, folder).mkdir(parents=True)
     (environment.prefix / "bin").mkdir()
-    for name in ("python", "python3", f"python{interpreter.version}"):
-        (environment.prefix / "bin" / name).symlink_to(interpreter.path)
-    (environment.prefix / "pyvenv.cfg").write_text(
-        f"home = {interpreter.path.parent}\n"
-        f"include-system-site-packages = {'true' if system_site else 'false'}\n"
-        f"version = {interpreter.version}\n"
-    )
+    environment.rebase(interpreter)
     (environment.work / "safesite").symlink_to(PACKAGE)
     return environment

@@ -1,9 +1,10 @@
 """Run every folder of ``tests/conformance`` in fresh interpreters, by every way into Python.
 
 A case is a folder named as its claim, with data alone (see conformance/README.md).  It is laid out
-as an environment and run as stock Python, under the launcher in the mode of the case, and under
-the launcher in the mode ``allow``.  An executed line proves itself with a marker file: what a case
-says was refused has left none, and has left one as stock and under ``allow``.
+as an environment and run as stock Python, under the launcher in the mode of the case, under the
+launcher in the mode ``allow``, and on a patched base in both modes.  An executed line proves itself
+with a marker file: what a case says was refused has left none, and has left one as stock and under
+``allow``.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import environments
+import patched
 import pytest
 from environments import Environment, Outcome
-from interpreters import Interpreter
+from interpreters import VERSIONS, Interpreter
 
 CASES = Path(__file__).parent / "conformance"
 TREES = ("site-packages", "user-site", "user-base", "pythonpath", "work", "extra")
@@ -192,6 +194,7 @@ def without_paths_of(others: bool, lines: list[str], environment: Environment) -
 class Run:
     """A case in its environment, ready to be started."""
 
+    name: str
     environment: Environment
     data: dict[str, Any]
     expect: dict[str, Any]
@@ -226,6 +229,13 @@ class Run:
         return self.environment.launched(*self.command(), options=tuple(options), **variables)
 
 
+    def patched(self, base: Interpreter, **more: str) -> Outcome:
+        """Run it on a patched base, in the same environment."""
+        self.environment.rebase(base)
+        options = (*patched.options(base), *self.options())
+        return self.environment.stock(*options, *self.command(), **(self.variables() | more))
+
+
 LAUNCH = """\
 import runpy, sys
 sys.path.insert(0, {package!r})
@@ -242,7 +252,7 @@ def run(request: pytest.FixtureRequest, interpreter: Interpreter, tmp_path: Path
     data = case.read()
     environment = lay_out(case, data, tmp_path / "environment", interpreter)
     compile_bytecode(environment)
-    yield Run(environment, data, expectation(data, interpreter))
+    yield Run(case.name, environment, data, expectation(data, interpreter))
     assert data.keys() <= KEYS, f"unknown keys in {case.name}"
 
 
@@ -258,6 +268,14 @@ KEYS = {
 }
 
 
+@pytest.fixture(scope="session")
+def patched_base(
+    interpreter: Interpreter, tmp_path_factory: pytest.TempPathFactory
+) -> Interpreter:
+    """Each interpreter with a patched site."""
+    return patched.make(interpreter, tmp_path_factory.mktemp("patched"))
+
+
 def visible(run: Run, markers: list[str]) -> list[str]:
     """Return the markers that can be left: fewer where the interpreter's sitecustomize is first.
 
@@ -266,6 +284,15 @@ def visible(run: Run, markers: list[str]) -> list[str]:
     shadowed = run.environment.interpreter.has_sitecustomize
     behind = set(run.data.get("behind_own_sitecustomize", [])) if shadowed else set()
     return sorted(set(markers) - behind)
+
+
+def as_on(base: Interpreter, outcome: Outcome, stock: Interpreter) -> Outcome:
+    """Return what a patched base printed, with the folders of the interpreter it was made from."""
+    facts = "import sys; print(sys.prefix, sys.exec_prefix)"
+    prefix, _ = stock.run("-I", "-S", "-c", facts).split()
+    folder = str(base.path.parent.parent)
+    out, err = outcome.out.replace(folder, prefix), outcome.err.replace(folder, prefix)
+    return Outcome(outcome.code, out, err)
 
 
 def test_case(run: Run) -> None:
@@ -298,3 +325,33 @@ def test_case(run: Run) -> None:
         assert allowed.reports == []
         if stock.code == 0:
             assert (allowed.code, allowed.out, allowed.err) == (0, stock.out, stock.err)
+
+
+def other_modes(run: Run, number: int, *, full: bool) -> list[str]:
+    """Return the modes that a case also runs in: one, another on each version, or all of them.
+
+    In ``allow`` stock's own parser reads, so not a case that is none for it: it may hold a pipe.
+    """
+    modes = ["warn", "quiet", "skip"] + ["allow"] * (run.expect.get("stock") is not None)
+    place = VERSIONS.index(run.environment.interpreter.version) + number
+    return modes if full else [modes[place % len(modes)]]
+
+
+def test_case_on_a_patched_interpreter(
+    run: Run, patched_base: Interpreter, request: pytest.FixtureRequest
+) -> None:
+    """What the launcher gives, a patched interpreter gives, in the mode of the case and in others."""
+    environment, interpreter = run.environment, run.environment.interpreter
+    full = request.config.getoption("--full")
+    number = [case.name for case in CASE_LIST].index(run.name)
+    for mode in ("", *other_modes(run, number, full=full)):
+        variables = {"SAFESITE_MODE": mode} if mode else {}
+        environment.rebase(interpreter)
+        launched = run.launched(**variables)
+        ran = environment.ran()
+        there = as_on(patched_base, run.patched(patched_base, **variables), interpreter)
+        assert environment.ran() == ran, there.err
+        assert (there.code, there.out) == (launched.code, launched.out), there.err
+        assert there.reports == launched.reports
+        if "Traceback" not in launched.err:
+            assert there.err == launched.err
