@@ -191,8 +191,7 @@ _SITE_EDITS = (
     Edit(
         SITE.name,
         _site,
-        "    successfully-read empty file from one that could not be read.\n"
-        '    """\n',
+        '    successfully-read empty file from one that could not be read.\n    """\n',
         hook(
             4,
             'if _safesite().mode != "allow":',
@@ -260,7 +259,7 @@ _SITE_EDITS = (
             "# Those of a virtual environment have been added by venv(): where nothing",
             "# is to be read in them, adding them again can change nothing.",
             "if (_startup is not None or sys.prefix == sys.base_prefix",
-            "        or PREFIXES != [sys.prefix]):",
+            "        or PREFIXES.count(sys.prefix) != len(PREFIXES)):",
             "    known_paths = addsitepackages(known_paths)",
         ),
         "what safesite costs is saved here: the site directories are listed once, not twice",

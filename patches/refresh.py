@@ -7,9 +7,9 @@
     python3 patches/refresh.py --explain X.Y     what is changed, where and why
     python3 patches/refresh.py --record TREE     take the places of the edits from another release
 
-A TREE is an unpacked source of CPython, a distributor's too, or ``X.Y=FOLDER`` for one that is not
-complete (a ``Lib`` alone, as an installed one).  What is written depends on nothing but the files of
-this folder and of ``safesite/``: the same on every machine and on every day.
+A TREE is an unpacked source of CPython, a distributor's too, or ``X.Y=FOLDER`` for one that is
+not complete (a ``Lib`` alone, as an installed one).  What is written depends on nothing but the
+files of this folder and of ``safesite/``: the same on every machine and on every day.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def edited_files(version: str) -> list[str]:
 
 def find_place(text: str, edit: Edit) -> Place:
     """Return where an edit goes in a file; raises Failed unless there is exactly one such place."""
-    found = [match.start() for match in re.finditer(f"^{re.escape(edit.anchor)}", text, re.M)]
+    found = [
+        match.start() for match in re.finditer(f"^{re.escape(edit.anchor)}", text, re.MULTILINE)
+    ]
     if len(found) != 1:
         raise Failed(f"{edit.file}: {len(found)} places, not one, hold {edit.anchor!r}")
     start = found[0] if edit.before else found[0] + len(edit.anchor)
@@ -244,8 +246,8 @@ def version_and_tree(argument: str) -> tuple[str, Path]:
 
 def sections(text: str) -> dict[str, str]:
     """Return the parts of a patch by the file that each changes or adds."""
-    found = re.split(r"^(?=--- )", text, flags=re.M)[1:]
-    return {re.search(r"^\+\+\+ b/(\S+)", part, re.M)[1]: part for part in found}  # type: ignore[index]
+    found = re.split(r"^(?=--- )", text, flags=re.MULTILINE)[1:]
+    return {re.search(r"^\+\+\+ b/(\S+)", part, re.MULTILINE)[1]: part for part in found}  # type: ignore[index]
 
 
 def apply(version: str, tree: Path, only: Sequence[str] = ()) -> list[str]:
@@ -256,6 +258,9 @@ def apply(version: str, tree: Path, only: Sequence[str] = ()) -> list[str]:
     """
     if shutil.which("patch") is None:
         raise Failed("the program patch is not installed")
+    for new in NEW_FILES:
+        if (tree / new.file).exists() and (not only or new.file in only):
+            raise Failed(f"{tree / new.file} is there already: are the patches applied?")
     told = []
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name)
@@ -276,11 +281,11 @@ def apply_section(patch: Patch, file: str, text: str, tree: Path, copy: Path) ->
     """Apply one file's part of a patch to a copy of the file, and return what is worth telling."""
     (copy / file).parent.mkdir(parents=True, exist_ok=True)
     if (tree / file).exists():
-        if text.startswith("--- /dev/null"):
-            raise Failed(f"{tree / file} is there already: is {patch.name} applied?")
         shutil.copyfile(tree / file, copy / file)
     command = ["patch", "-p1", "--fuzz=0", "--no-backup-if-mismatch", "--batch", "--forward"]
-    done = subprocess.run(command, cwd=copy, input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=copy, input=text, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         reason = " ".join(done.stdout.split())
         raise Failed(f"{patch.name} does not apply to {tree / file}: {reason}")
@@ -290,6 +295,8 @@ def apply_section(patch: Patch, file: str, text: str, tree: Path, copy: Path) ->
 def check_tree(version: str, tree: Path) -> None:
     """Apply a version's patches to a copy of what a tree has of the files; raises Failed."""
     files = [file for file in edited_files(version) if (tree / file).is_file()]
+    if not files:
+        raise Failed(f"{tree}: none of the files that patches/{version} changes is there")
     missing = [file for file in edited_files(version) if file not in files]
     pristine = [file for file in files if is_pristine(version, tree, file)]
     with tempfile.TemporaryDirectory() as name:

@@ -84,7 +84,7 @@ def may_customize(startup: "Startup", name: str, pythonpath: str) -> bool:
     """Return whether stock may import a customize module; refuse each one that may not run."""
     with startup:
         found = find_customize(startup, name, pythonpath)
-        refused = [module for module in found if not startup.decide(module)]
+        refused = [m for m in found if not (startup.decide(m) or performed(startup, m))]
         for module in refused:
             startup.refuse(module)
     return not refused and not startup.refuses
@@ -108,6 +108,114 @@ def find_customize(startup: "Startup", name: str, pythonpath: str) -> "Iterator[
             continue
         if spec is not None and spec.origin is not None:
             yield core.Record(name, spec.origin, 0, core.CUSTOMIZE, slug)
+
+
+# Performing: what is known word for word, from its literals, without running it.
+
+# What pip writes for the processes of an isolated build, up to 26.1 and from 26.2 on.
+PIP_OLD = """
+import os, site, sys
+
+# First, drop system-sites related paths.
+original_sys_path = sys.path[:]
+known_paths = set()
+for path in {sites}:
+    site.addsitedir(path, known_paths=known_paths)
+system_paths = set(
+    os.path.normcase(path)
+    for path in sys.path[len(original_sys_path):]
+)
+original_sys_path = [
+    path for path in original_sys_path
+    if os.path.normcase(path) not in system_paths
+]
+sys.path = original_sys_path
+
+# Second, add lib directories.
+# ensuring .pth file are processed.
+for path in {libs}:
+    assert not path in sys.path
+    site.addsitedir(path)
+"""
+PIP_NEW = PIP_OLD.replace(
+    PIP_OLD[PIP_OLD.index("# First") : PIP_OLD.index("known_paths")],
+    """\
+# First, discover all system-sites related paths.
+original_sys_path = sys.path[:]
+# Clear sys.path so addsitedir() will add system site paths and paths
+# added by contained .pth files to sys.path reliably. This is necessary
+# since Python 3.15, which notably no longer re-executes .pth files for
+# known paths.
+sys.path = []
+""",
+).replace(
+    PIP_OLD[PIP_OLD.index("system_paths") : PIP_OLD.index("original_sys_path = [\n")],
+    """\
+system_paths = set(os.path.normcase(path) for path in sys.path)
+
+# Drop discovered system-sites related paths.
+""",
+)
+
+
+def performed(startup: "Startup", module: "Record") -> bool:
+    """Do what the ``sitecustomize`` of pip's isolated builds would do, if this is one.
+
+    Only directly in a folder of PYTHONPATH that lies under no prefix and in no site directory; it
+    can take this interpreter's site directories off sys.path, and add folders of that very build.
+    """
+    if module.slug != "customize-pythonpath" or module != "sitecustomize":
+        return False
+    build, name = os.path.split(os.path.dirname(os.path.realpath(module.file)))
+    sites, libs = read_pip_lists(module.file)
+    own = {os.path.normcase(path) for path in startup.site.getsitepackages()}
+    prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
+    outside = {*prefixes, *own, startup.site.USER_SITE or "/", startup.site.USER_BASE or "/"}
+    if (
+        not libs
+        or name != "site"
+        or not os.path.basename(build).startswith("pip-build-env-")
+        or not own.issuperset(sites)
+        or not all(is_below(path, build) for path in libs)
+        or any(is_below(build, os.path.realpath(path)) for path in outside)
+    ):
+        return False
+    path, known = sys.path[:], set[str]()
+    startup.done.clear()  # they are to be read once more
+    sys.path[:] = []
+    for site_dir in sites:
+        startup.site.addsitedir(site_dir, known)
+    taken = {os.path.normcase(entry) for entry in sys.path}
+    sys.path[:] = [entry for entry in path if os.path.normcase(entry) not in taken]
+    for lib in libs:
+        startup.site.addsitedir(lib)
+    if sys.flags.verbose:
+        say(f"safesite: {place(module.file)}: performed {module.kind}: {quoted(module)} (pip)")
+    return True
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Return whether a path, without its links, lies in a folder that is not the root."""
+    return folder != os.sep and os.path.realpath(path).startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def read_pip_lists(file: str) -> "tuple[list[str], list[str]]":
+    """Return the site directories and the folders that pip's ``sitecustomize`` names.
+
+    Both are empty unless the file is, to the last character, what pip writes.
+    """
+    try:
+        text = (core.read_startup_file(file, skips_hidden=False) or b"").decode()
+    except (OSError, ValueError):
+        return [], []
+    loops = [line[12:-1] for line in text.split("\n") if line.startswith("for path in ")]
+    if file.endswith(".py") and len(loops) == 2:
+        sites, libs = (loop[2:-2].split("', '") for loop in loops)
+        literals = "{" + ", ".join(map(repr, sites)) + "}", repr(libs)
+        for known in (PIP_OLD, PIP_NEW):
+            if text == known.replace("{sites}", literals[0]).replace("{libs}", literals[1]):
+                return sites, libs
+    return [], []
 
 
 # Running: the original functions of site, given only what may run.
@@ -356,9 +464,7 @@ def append_log(startup: "Startup", lines: "list[Record]") -> None:
     except (OSError, ValueError) as exc:
         if startup.mode != "quiet":
             reason = quoted(getattr(exc, "strerror", None) or str(exc))
-            say(
-                f"safesite: SAFESITE_LOG: {place(startup.log)}: not written: {reason} (log)"
-            )
+            say(f"safesite: SAFESITE_LOG: {place(startup.log)}: not written: {reason} (log)")
 
 
 def log_entry(startup: "Startup", line: "Record", version: str) -> str:

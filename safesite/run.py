@@ -358,6 +358,7 @@ def run_source(source: str, namespace: "dict[str, Any]") -> None:
     if sys.version_info >= (3, 13):
         import linecache  # tracebacks of -c show its lines
 
-        key: Any = code if sys.version_info >= (3, 14) else "<string>"
+        # By name to 3.13.0, by code object in later releases of 3.13 (gh-117174).
+        key: Any = code if hasattr(linecache, "_interactive_cache") else "<string>"
         linecache._register_code(key, source, "<string>")  # type: ignore[attr-defined]  # as Python
     exec(code, namespace)

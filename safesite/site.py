@@ -72,7 +72,8 @@ def replace(owner: "Any", *replacements: "Any") -> None:
 def main() -> None:
     """Add the site directories to sys.path, as stock site does, and refuse their startup code."""
     if startup.mode == "allow":
-        return stock["main"]()  # type: ignore[no-any-return]
+        stock["main"]()
+        return
     with startup:
         stock["main"]()
 

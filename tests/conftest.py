@@ -7,9 +7,11 @@ from pathlib import Path
 
 import environments
 import interpreters
+import patched
 import pytest
 from environments import Environment
 from interpreters import Interpreter
+from patched import Base
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="site directories the differential fuzzer makes for each interpreter (default 200)",
     )
     parser.addoption("--fuzz-seed", type=int, default=None, help="repeat this one directory")
+    parser.addoption(
+        "--builds", help="only the patched interpreter that patches/build.sh built from a release"
+    )
     parser.addoption(
         "--full", action="store_true", help="also run the tests that take minutes each"
     )
@@ -56,3 +61,30 @@ def interpreter(request: pytest.FixtureRequest) -> Interpreter:
 def environment(interpreter: Interpreter, tmp_path: Path) -> Environment:
     """A fresh virtual environment without packages."""
     return environments.make(interpreter, tmp_path / "environment")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is about patched interpreters on those made of each version, and on built ones.
+
+    Bookworm's only with --full, or by name.
+    """
+    if "patched_base" not in metafunc.fixturenames:
+        return
+    named, full = metafunc.config.getoption("--builds"), metafunc.config.getoption("--full")
+    builds = [named] if named else list(patched.BUILDS) if full else ["trixie"]
+    only_built = metafunc.definition.get_closest_marker("built")
+    versions = () if named or only_built else interpreters.VERSIONS
+    metafunc.parametrize("patched_base", [*versions, *builds], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def patched_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """Each patched interpreter in turn."""
+    name: str = request.param
+    if name in interpreters.VERSIONS:
+        return patched.made(need(name), tmp_path_factory.mktemp("patched"))
+    found = patched.built(name)
+    if found is None:
+        reason = f"no patched interpreter built from {name}; patches/build.sh {name} makes one"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    return found

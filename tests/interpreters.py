@@ -73,11 +73,16 @@ def candidates(version: str) -> list[Path]:
 @functools.cache
 def find(version: str) -> Interpreter | None:
     """Return the interpreter of a version, None if this machine has none that runs."""
-    for path in candidates(version):
-        try:
-            told = Interpreter(version, path).run("-I", "-S", "-c", FACTS).splitlines()
-        except (OSError, subprocess.CalledProcessError):
-            continue
-        if told[0] == f"cpython {version}":
-            return Interpreter(version, path, told[1] == "True", told[2] == "True")
-    return None
+    found = (ask(version, path) for path in candidates(version))
+    return next((interpreter for interpreter in found if interpreter), None)
+
+
+def ask(version: str, path: Path) -> Interpreter | None:
+    """Return the interpreter at a path, None unless it runs and is CPython of the version."""
+    try:
+        told = Interpreter(version, path).run("-I", "-S", "-c", FACTS).splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    if told[0] != f"cpython {version}":
+        return None
+    return Interpreter(version, path, told[1] == "True", told[2] == "True")

@@ -1,30 +1,73 @@
-"""Make a base interpreter whose ``site`` is patched, without building one.
+"""Base interpreters whose ``site`` is patched: made without building one, or built.
 
-A copy of the interpreter's program beside a folder of links to its standard library, in which the
-files of ``patches/X.Y`` are real and patched.  ``site`` is frozen from 3.11 on, and a program's own
-``site`` cannot be replaced; so such a base is started with ``-X frozen_modules=off``.
+Made: a copy of the interpreter's program beside a folder of links to its standard library, in which
+the files of ``patches/X.Y`` are real and patched.  ``site`` is frozen from 3.11 on, and what is in
+the program cannot be replaced; so such a base is started with ``-X frozen_modules=off``.
+
+Built: by ``patches/build.sh``, from Debian's source, with and without the patches.
 """
 
 from __future__ import annotations
 
 import shutil
-import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import interpreters
+import refresh
+from environments import Environment, Outcome
 from interpreters import Interpreter
 
-PATCHES = Path(__file__).resolve().parent.parent / "patches"
-sys.path.append(str(PATCHES))
-import refresh  # noqa: E402 - the generator of the patches lies beside them
-
+PATCHES = Path(refresh.__file__).parent
 FILES = ("Lib/site.py", "Lib/_safesite.py", "Lib/_safesite_keep.py")
 NAMES = tuple(Path(file).name for file in FILES)
 
 
+BUILDS = {"trixie": "3.13", "bookworm": "3.11"}
+
+
+@dataclass(frozen=True)
+class Base:
+    """An interpreter as it is, the same with a patched site, and the options that needs."""
+
+    name: str
+    stock: Interpreter
+    patched: Interpreter
+    options: tuple[str, ...] = ()
+
+    def run(self, environment: Environment, *args: str | Path, **variables: str) -> Outcome:
+        """Run the patched interpreter in an environment, which is put on it."""
+        environment.rebase(self.patched)
+        return environment.stock(*self.options, *args, **variables)
+
+    def as_on_stock(self, text: str) -> str:
+        """Return what the patched interpreter printed, with the folders of the other."""
+        prefix = self.stock.run("-I", "-S", "-c", "import sys; print(sys.prefix)").strip()
+        return text.replace(str(self.patched.path.parent.parent), prefix)
+
+
+def built(release: str) -> Base | None:
+    """Return what ``patches/build.sh`` has built; None if it has not."""
+    version = BUILDS[release]
+    folder = interpreters.cache_folder() / "cpython" / release
+    programs = [folder / name / "bin" / f"python{version}" for name in ("stock", "patched")]
+    if not (folder / "patched.stamp").is_file():
+        return None
+    stock, patched = (interpreters.ask(version, program) for program in programs)
+    return Base(release, stock, patched) if stock and patched else None
+
+
+def made(interpreter: Interpreter, folder: Path) -> Base:
+    """Return an interpreter and the same with a patched site, made below a folder."""
+    options = ("-X", "frozen_modules=off") if interpreter.number >= (3, 11) else ()
+    return Base(interpreter.version, interpreter, make(interpreter, folder), options)
+
+
 def make(interpreter: Interpreter, folder: Path) -> Interpreter:
     """Return an interpreter below an empty or missing folder, patched."""
-    library = Path(interpreter.run("-I", "-S", "-c", "import os; print(os.__file__)").strip()).parent
+    library = Path(
+        interpreter.run("-I", "-S", "-c", "import os; print(os.__file__)").strip()
+    ).parent
     tree = folder / "tree"
     (tree / "Lib").mkdir(parents=True)
     shutil.copyfile(library / "site.py", tree / "Lib" / "site.py")
@@ -54,8 +97,3 @@ def link_library(library: Path, target: Path) -> None:
     for path in (library / "__pycache__").glob("*.pyc"):
         if path.name.partition(".")[0] + ".py" not in NAMES:
             (target / "__pycache__" / path.name).symlink_to(path)
-
-
-def options(interpreter: Interpreter) -> tuple[str, ...]:
-    """Return the options that a base made here needs."""
-    return ("-X", "frozen_modules=off") if interpreter.number >= (3, 11) else ()

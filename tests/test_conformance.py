@@ -14,16 +14,15 @@ import os
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import environments
-import patched
 import pytest
 from environments import Environment, Outcome
 from interpreters import VERSIONS, Interpreter
+from patched import Base
 
 CASES = Path(__file__).parent / "conformance"
 TREES = ("site-packages", "user-site", "user-base", "pythonpath", "work", "extra")
@@ -229,13 +228,6 @@ class Run:
         return self.environment.launched(*self.command(), options=tuple(options), **variables)
 
 
-    def patched(self, base: Interpreter, **more: str) -> Outcome:
-        """Run it on a patched base, in the same environment."""
-        self.environment.rebase(base)
-        options = (*patched.options(base), *self.options())
-        return self.environment.stock(*options, *self.command(), **(self.variables() | more))
-
-
 LAUNCH = """\
 import runpy, sys
 sys.path.insert(0, {package!r})
@@ -246,14 +238,31 @@ runpy._run_module_as_main("safesite", alter_argv=False)
 
 
 @pytest.fixture(params=CASE_LIST, ids=lambda case: case.name)
-def run(request: pytest.FixtureRequest, interpreter: Interpreter, tmp_path: Path) -> Iterator[Run]:
+def case(request: pytest.FixtureRequest) -> Case:
+    """Each case in turn."""
+    found: Case = request.param
+    return found
+
+
+@pytest.fixture
+def run(case: Case, interpreter: Interpreter, tmp_path: Path) -> Run:
     """Each case on each interpreter."""
-    case: Case = request.param
+    return prepare(case, interpreter, tmp_path / "environment")
+
+
+@pytest.fixture
+def run_on_base(case: Case, patched_base: Base, tmp_path: Path) -> Run:
+    """Each case on each interpreter that there is a patched one of."""
+    return prepare(case, patched_base.stock, tmp_path / "environment")
+
+
+def prepare(case: Case, interpreter: Interpreter, root: Path) -> Run:
+    """Lay a case out for an interpreter."""
     data = case.read()
-    environment = lay_out(case, data, tmp_path / "environment", interpreter)
-    compile_bytecode(environment)
-    yield Run(case.name, environment, data, expectation(data, interpreter))
     assert data.keys() <= KEYS, f"unknown keys in {case.name}"
+    environment = lay_out(case, data, root, interpreter)
+    compile_bytecode(environment)
+    return Run(case.name, environment, data, expectation(data, interpreter))
 
 
 KEYS = {
@@ -268,14 +277,6 @@ KEYS = {
 }
 
 
-@pytest.fixture(scope="session")
-def patched_base(
-    interpreter: Interpreter, tmp_path_factory: pytest.TempPathFactory
-) -> Interpreter:
-    """Each interpreter with a patched site."""
-    return patched.make(interpreter, tmp_path_factory.mktemp("patched"))
-
-
 def visible(run: Run, markers: list[str]) -> list[str]:
     """Return the markers that can be left: fewer where the interpreter's sitecustomize is first.
 
@@ -284,15 +285,6 @@ def visible(run: Run, markers: list[str]) -> list[str]:
     shadowed = run.environment.interpreter.has_sitecustomize
     behind = set(run.data.get("behind_own_sitecustomize", [])) if shadowed else set()
     return sorted(set(markers) - behind)
-
-
-def as_on(base: Interpreter, outcome: Outcome, stock: Interpreter) -> Outcome:
-    """Return what a patched base printed, with the folders of the interpreter it was made from."""
-    facts = "import sys; print(sys.prefix, sys.exec_prefix)"
-    prefix, _ = stock.run("-I", "-S", "-c", facts).split()
-    folder = str(base.path.parent.parent)
-    out, err = outcome.out.replace(folder, prefix), outcome.err.replace(folder, prefix)
-    return Outcome(outcome.code, out, err)
 
 
 def test_case(run: Run) -> None:
@@ -338,20 +330,23 @@ def other_modes(run: Run, number: int, *, full: bool) -> list[str]:
 
 
 def test_case_on_a_patched_interpreter(
-    run: Run, patched_base: Interpreter, request: pytest.FixtureRequest
+    run_on_base: Run, patched_base: Base, request: pytest.FixtureRequest
 ) -> None:
-    """What the launcher gives, a patched interpreter gives, in the mode of the case and in others."""
-    environment, interpreter = run.environment, run.environment.interpreter
+    """A patched interpreter gives what the launcher does, in the mode of the case and others."""
+    run, environment = run_on_base, run_on_base.environment
     full = request.config.getoption("--full")
     number = [case.name for case in CASE_LIST].index(run.name)
     for mode in ("", *other_modes(run, number, full=full)):
         variables = {"SAFESITE_MODE": mode} if mode else {}
-        environment.rebase(interpreter)
+        environment.rebase(patched_base.stock)
         launched = run.launched(**variables)
         ran = environment.ran()
-        there = as_on(patched_base, run.patched(patched_base, **variables), interpreter)
+        there = patched_base.run(
+            environment, *run.options(), *run.command(), **run.variables() | variables
+        )
         assert environment.ran() == ran, there.err
-        assert (there.code, there.out) == (launched.code, launched.out), there.err
+        out, err = patched_base.as_on_stock(there.out), patched_base.as_on_stock(there.err)
+        assert (there.code, out) == (launched.code, launched.out), there.err
         assert there.reports == launched.reports
         if "Traceback" not in launched.err:
-            assert there.err == launched.err
+            assert err == launched.err

@@ -26,7 +26,12 @@ class SiteDirectory(unittest.TestCase):
         temporary = os_helper.temp_dir()
         self.folder = os.path.realpath(temporary.__enter__())
         self.addCleanup(temporary.__exit__, None, None, None)
-        for attribute, value in (("refused", {}), ("printed", 0), ("reported", 0), ("hinted", True)):
+        for attribute, value in (
+            ("refused", {}),
+            ("printed", 0),
+            ("reported", 0),
+            ("hinted", True),
+        ):
             self.patch(attribute, value)
         self.addCleanup(sys.path.__setitem__, slice(None), sys.path[:])
         self.addCleanup(vars(builtins).pop, self.marker, None)
@@ -140,7 +145,9 @@ class ChildTests(unittest.TestCase):
                 self.assertEqual(out, "")
 
     def test_a_program_cannot_change_the_mode(self):
-        code = "import os, site; os.environ['SAFESITE_MODE'] = 'allow'; print(site._safesite().mode)"
+        code = (
+            "import os, site; os.environ['SAFESITE_MODE'] = 'allow'; print(site._safesite().mode)"
+        )
         self.assertEqual(self.run_python(code=code, SAFESITE_MODE="quiet")[0], "quiet")
 
     @unittest.skipUnless(os.name == "posix", "they are modules of other platforms")

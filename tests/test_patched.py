@@ -1,0 +1,532 @@
+"""What a patched interpreter does beyond what the cases of ``conformance`` say.
+
+Each test runs on a patched interpreter made of each version, and on those that were built.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+import zipfile
+from pathlib import Path
+
+import environments
+import patched
+import pytest
+import refresh
+from environments import PACKAGE, Environment
+from patched import Base
+
+import safesite
+
+IMPORT_LINE = 'import os; open(os.environ["MARKERS"] + "/ran", "w")\n'
+
+
+@pytest.fixture
+def environment(patched_base: Base, tmp_path: Path) -> Environment:
+    """A fresh virtual environment on the patched interpreter."""
+    return environments.make(patched_base.patched, tmp_path / "environment")
+
+
+def run(patched_base: Base, environment: Environment, code: str, **variables: str) -> str:
+    """Run code on the patched interpreter and return what it prints; it must end well."""
+    done = patched_base.run(environment, "-c", textwrap.dedent(code), **variables)
+    assert done.code == 0, done.err
+    return done.out.strip()
+
+
+# The closed gate.
+
+
+def test_a_start_without_startup_code_imports_nothing_of_safesite(
+    patched_base: Base, environment: Environment
+) -> None:
+    (environment.site_packages / "package").mkdir()
+    code = "import sys; print([n for n in sys.modules if 'safesite' in n])"
+    assert run(patched_base, environment, code) == "[]"
+
+
+def test_it_hides_the_modules_that_the_launcher_hides(
+    patched_base: Base, environment: Environment
+) -> None:
+    code = "import sys; print(sorted(n for n, m in sys.modules.items() if m is None))"
+    names = sorted(safesite.foreign_names("posix", "linux"))
+    assert run(patched_base, environment, code) == str(names)
+    assert run(patched_base, environment, code, SAFESITE_MODE="refuse") == str(names)
+    assert run(patched_base, environment, code, SAFESITE_MODE="allow") == "[]"
+
+
+@pytest.mark.parametrize("name", ["x.pth", "sitecustomize.py", "usercustomize"])
+def test_it_opens_at_the_first_sign(
+    patched_base: Base, environment: Environment, name: str
+) -> None:
+    (environment.site_packages / name).mkdir()
+    code = "import sys; print([n for n in sys.modules if 'safesite' in n][0])"
+    assert run(patched_base, environment, code) == "_safesite"
+
+
+def test_a_virtual_environment_is_listed_once(patched_base: Base, environment: Environment) -> None:
+    """Stock to 3.14 lists its site directories twice; what safesite costs is saved there."""
+    hook = """
+        import sys
+        def note(event, args):
+            if event == "os.listdir" and str(args[0]).endswith("site-packages"):
+                listed.append(args[0])
+        listed = []
+        sys.addaudithook(note)
+        import site
+        site.main()
+        print(len(listed), sys.path.count(sys.argv[1]), len(set(sys.path)) == len(sys.path))
+    """
+    done = patched_base.run(
+        environment, "-S", "-c", textwrap.dedent(hook), environment.site_packages
+    )
+    assert done.out.split() == ["1", "1", "True"], done.err
+    (environment.site_packages / "x.pth").write_text("entry")
+    done = patched_base.run(
+        environment, "-S", "-c", textwrap.dedent(hook), environment.site_packages
+    )
+    assert done.out.split()[1:] == ["1", "True"], done.err
+
+
+# What a program may try.
+
+
+def test_the_mode_is_read_at_the_start_and_not_when_it_is_first_needed(
+    patched_base: Base, environment: Environment
+) -> None:
+    folder = environment.root / "folder"
+    folder.mkdir()
+    (folder / "x.pth").write_text(IMPORT_LINE)
+    code = """
+        import os, site, sys
+        for name, value in (("MODE", "allow"), ("LOG", sys.argv[1] + "/log"), ("HINTED", "1")):
+            os.environ["SAFESITE_" + name] = value
+        site.addsitedir(sys.argv[1])
+    """
+    done = patched_base.run(environment, "-c", textwrap.dedent(code), folder)
+    assert environment.ran() == []
+    assert len(done.reports) == 2  # the refusal and the hint
+    assert not (folder / "log").exists()
+
+
+def test_a_reference_taken_before_the_first_sign_refuses_too(
+    patched_base: Base, environment: Environment
+) -> None:
+    folder = environment.root / "folder"
+    folder.mkdir()
+    (folder / "x.pth").write_text(IMPORT_LINE)
+    (folder / "sitecustomize.py").write_text(IMPORT_LINE)
+    code = """
+        import sys
+        from site import addpackage, addsitedir, execsitecustomize, execusercustomize, main
+        sys.path.insert(0, sys.argv[1])
+        addsitedir(sys.argv[1])
+        addpackage(sys.argv[1], "x.pth", set())
+        execsitecustomize()
+        execusercustomize()
+        main()
+        print("_safesite" in sys.modules)
+    """
+    done = patched_base.run(environment, "-c", textwrap.dedent(code), folder)
+    assert (done.code, done.out) == (0, "True\n"), done.err
+    assert environment.ran() == []
+
+
+def test_an_allowed_line_sees_what_stock_shows_it(
+    patched_base: Base, environment: Environment
+) -> None:
+    """Its frame's locals are those of stock, which real packages use."""
+    line = "import sys; print(sorted(sys._getframe(1).f_locals), sys._getframe(1).f_code.co_name)\n"
+    (environment.site_packages / "x.pth").write_text(line)
+    environment.rebase(patched_base.stock)
+    stock = environment.stock("-c", "pass").out
+    assert stock
+    for mode in ("allow", "warn"):
+        assert patched_base.run(environment, "-c", "pass", SAFESITE_MODE=mode).out == stock
+
+
+def test_subinterpreters_refuse(patched_base: Base, environment: Environment) -> None:
+    (environment.site_packages / "x.pth").write_text("entry\n" + IMPORT_LINE)
+    (environment.site_packages / "entry").mkdir()
+    code = """
+        import sys
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        run = getattr(interpreters, "exec", None) or interpreters.run_string
+        code = "print([e for e in sys.path if e.endswith('entry')] != [], site._safesite().mode)"
+        run(interpreters.create(), "import site, sys; " + code)
+    """
+    assert run(patched_base, environment, code, SAFESITE_MODE="quiet") == "True quiet"
+    assert environment.ran() == []
+
+
+def test_the_log_and_the_hint_are_the_launchers(
+    patched_base: Base, environment: Environment
+) -> None:
+    (environment.site_packages / "x.pth").write_text(IMPORT_LINE)
+    log = environment.root / "log"
+    code = "import os; print(os.environ.get('SAFESITE_HINTED'))"
+    assert run(patched_base, environment, code, SAFESITE_LOG=str(log)) == "None"
+    assert run(patched_base, environment, code, SAFESITE_HINTED="1") == "None"
+    entry = json.loads(log.read_text())
+    assert (entry["file"], entry["line"]) == (str(environment.site_packages / "x.pth"), 1)
+    quiet = patched_base.run(environment, "-c", "pass", SAFESITE_HINTED="1")
+    assert len(quiet.reports) == 1
+
+
+def test_the_children_refuse(patched_base: Base, environment: Environment) -> None:
+    (environment.site_packages / "x.pth").write_text(IMPORT_LINE)
+    code = """
+        import subprocess, sys
+        subprocess.run([sys.executable, *sys.argv[1:], "-c", "pass"], check=True)
+    """
+    done = patched_base.run(environment, "-c", textwrap.dedent(code), *patched_base.options)
+    assert environment.ran() == []
+    assert len(done.reports) == 3, done.err  # a refusal each, and one hint
+
+
+@pytest.mark.parametrize(
+    "options", [("-I",), ("-E",), ("-s",), ("-B", "-u"), ("-O",), ("-X", "dev")]
+)
+def test_it_refuses_under_every_option(
+    patched_base: Base, environment: Environment, options: tuple[str, ...]
+) -> None:
+    (environment.site_packages / "x.pth").write_text(IMPORT_LINE)
+    done = patched_base.run(environment, *options, "-c", "pass")
+    assert done.code == 0
+    assert environment.ran() == []
+    assert done.reports[0].endswith("(import-line)")
+
+
+def test_without_site_it_adds_nothing_and_obeys_the_mode(
+    patched_base: Base, environment: Environment
+) -> None:
+    (environment.site_packages / "x.pth").write_text(IMPORT_LINE)
+    code = "import site, sys; site.addsitedir(sys.argv[1]); print(sys.argv[1] in sys.path)"
+    done = patched_base.run(environment, "-S", "-c", code, environment.site_packages)
+    assert (done.code, done.out, environment.ran()) == (0, "True\n", [])
+    done = patched_base.run(
+        environment, "-S", "-c", code, environment.site_packages, SAFESITE_MODE="allow"
+    )
+    assert (done.code, done.out, environment.ran()) == (0, "True\n", ["ran"])
+
+
+@pytest.mark.parametrize("home", ["", "/nonexistent", "unwritable"])
+def test_it_needs_no_home(patched_base: Base, environment: Environment, home: str) -> None:
+    (environment.site_packages / "x.pth").write_text(IMPORT_LINE)
+    unwritable = environment.root / "unwritable"
+    unwritable.mkdir(mode=0o500)
+    done = patched_base.run(
+        environment, "-c", "pass", HOME=str(unwritable) if home == "unwritable" else home
+    )
+    assert (done.code, len(done.reports)) == (0, 2), done.err
+
+
+def test_closed_standard_streams(patched_base: Base, environment: Environment) -> None:
+    (environment.site_packages / "x.pth").write_text(IMPORT_LINE)
+    environment.rebase(patched_base.patched)
+    for closing in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        words: list[str | Path] = [
+            "sh",
+            "-c",
+            f'exec "$@" {closing}',
+            "sh",
+            environment.python,
+            *patched_base.options,
+        ]
+        assert environment.run(*words, "-c", "pass").code == 0
+    assert environment.ran() == []
+
+
+# The package safesite on a patched interpreter.
+
+
+def test_a_program_can_ask(patched_base: Base, environment: Environment) -> None:
+    code = (
+        "import safesite; print(safesite.active(), [(x.line, x.slug) for x in safesite.refusals()])"
+    )
+    assert run(patched_base, environment, code) == "refuse []"
+    (environment.site_packages / "x.pth").write_text(IMPORT_LINE)
+    assert run(patched_base, environment, code) == "refuse [(1, 'import-line')]"
+    assert run(patched_base, environment, code, SAFESITE_MODE="allow") == "allow []"
+
+
+@pytest.mark.parametrize("options", [(), ("-S",)])
+def test_the_launcher_works_with_and_without_site(
+    patched_base: Base, environment: Environment, options: tuple[str, ...]
+) -> None:
+    (environment.site_packages / "x.pth").write_text("entry\n" + IMPORT_LINE)
+    (environment.site_packages / "entry").mkdir()
+    (environment.work / "app.py").write_text("import sys; print(sys.argv, sys.path, __name__)\n")
+    plain = patched_base.run(environment, "app.py", "a", SAFESITE_MODE="quiet")
+    launched = patched_base.run(
+        environment, *options, "-m", "safesite", "app.py", "a", SAFESITE_MODE="quiet"
+    )
+    assert (launched.code, launched.out, launched.err) == (0, plain.out, "")
+    told = patched_base.run(environment, *options, "-m", "safesite", "-c", "pass")
+    assert len(told.reports) == 2, told.err
+    assert environment.ran() == []
+
+
+def test_the_launcher_refuses_in_subinterpreters(
+    patched_base: Base, environment: Environment
+) -> None:
+    (environment.site_packages / "x.pth").write_text(IMPORT_LINE)
+    code = """
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        run = getattr(interpreters, "exec", None) or interpreters.run_string
+        run(interpreters.create(), "import site; print(site._safesite().mode)")
+    """
+    words = ("-S", "-m", "safesite", "-c", textwrap.dedent(code))
+    done = patched_base.run(environment, *words, SAFESITE_MODE="quiet")
+    assert (done.code, done.out) == (0, "quiet\n"), done.err
+    assert environment.ran() == []
+
+
+# Builds by pip in isolation: its sitecustomize is performed, and nothing that only looks like it.
+
+BACKEND = """\
+import os, shutil
+import helper  # a requirement of the build
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    return os.path.basename(shutil.copy("demo-1-py3-none-any.whl", folder))
+"""
+
+
+def make_wheel(folder: Path, name: str, files: dict[str, str]) -> Path:
+    """Make a wheel by hand."""
+    info = f"{name}-1.dist-info"
+    path = folder / f"{name}-1-py3-none-any.whl"
+    head = {
+        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for file, text in (files | {f"{info}/{file}": text for file, text in head.items()}).items():
+            archive.writestr(file, text)
+    return path
+
+
+def test_pip_builds_in_isolation(patched_base: Base, environment: Environment) -> None:
+    """With the pip that comes with the version; the requirement's own startup code is refused."""
+    if patched_base.options:
+        pytest.skip("pip's children do not get the option that an interpreter of this kind needs")
+    files = {"helper.py": "", "helper.pth": IMPORT_LINE}
+    requirement = make_wheel(environment.root, "helper", files)
+    project = environment.root / "project"
+    project.mkdir()
+    make_wheel(project, "demo", {"demo.py": ""})
+    (project / "backend.py").write_text(BACKEND)
+    (project / "pyproject.toml").write_text(
+        f"[build-system]\nrequires = ['helper @ {requirement.as_uri()}']\n"
+        "build-backend = 'backend'\nbackend-path = ['.']\n[project]\nname = 'demo'\nversion = '1'\n"
+    )
+    pip = ("-m", "pip", "install", "--no-index", "--disable-pip-version-check", project)
+    assert patched_base.run(environment, "-m", "ensurepip", "--default-pip").code == 0
+    done = patched_base.run(environment, *pip)
+    assert done.code == 0, done.out + done.err
+    assert run(patched_base, environment, "import demo; print(demo.__file__)").endswith("demo.py")
+    assert environment.ran() == []
+
+
+PIP = """
+import os, site, sys
+
+# First, discover all system-sites related paths.
+original_sys_path = sys.path[:]
+# Clear sys.path so addsitedir() will add system site paths and paths
+# added by contained .pth files to sys.path reliably. This is necessary
+# since Python 3.15, which notably no longer re-executes .pth files for
+# known paths.
+sys.path = []
+known_paths = set()
+for path in {sites!r}:
+    site.addsitedir(path, known_paths=known_paths)
+system_paths = set(os.path.normcase(path) for path in sys.path)
+
+# Drop discovered system-sites related paths.
+original_sys_path = [
+    path for path in original_sys_path
+    if os.path.normcase(path) not in system_paths
+]
+sys.path = original_sys_path
+
+# Second, add lib directories.
+# ensuring .pth file are processed.
+for path in {libs!r}:
+    assert not path in sys.path
+    site.addsitedir(path)
+"""
+
+
+class Build:
+    """The folders that pip makes for an isolated build, in an environment."""
+
+    def __init__(self, environment: Environment, parent: Path) -> None:
+        self.environment = environment
+        self.folder = parent / "pip-build-env-abc"
+        self.site = self.folder / "site"
+        self.lib = self.folder / "overlay" / "lib"
+        for folder in (self.site, self.lib):
+            folder.mkdir(parents=True)
+        self.sites = {str(environment.site_packages)}
+        self.libs = [str(self.lib)]
+
+    def write(self, text: str = PIP, name: str = "sitecustomize.py") -> None:
+        """Write pip's file, or something like it."""
+        path = self.site / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.format(sites=self.sites, libs=self.libs))
+
+    def path(self, patched_base: Base, **variables: str) -> tuple[list[str], list[str]]:
+        """Return sys.path and the reports of a process of the build."""
+        code = "import json, sys; print(json.dumps(sys.path))"
+        variables = {"PYTHONPATH": str(self.site)} | variables
+        done = patched_base.run(self.environment, "-c", code, **variables)
+        assert done.code == 0, done.err
+        return json.loads(done.out), done.reports
+
+
+@pytest.fixture
+def build(environment: Environment) -> Build:
+    """A build whose folder lies outside the environment, as a temporary one does."""
+    return Build(environment, environment.root)
+
+
+def test_pips_sitecustomize_is_performed(patched_base: Base, build: Build) -> None:
+    """It takes the environment's packages and their path entries off, and adds its own."""
+    site_packages = build.environment.site_packages
+    for folder in (site_packages, build.lib):
+        (folder / "entry").mkdir()
+        (folder / "x.pth").write_text("entry\n")
+    build.write()
+    path, reports = build.path(patched_base)
+    assert reports == []
+    assert path[-2:] == [str(build.lib), str(build.lib / "entry")]
+    assert not [entry for entry in path if entry.startswith(str(site_packages))]
+    build.environment.rebase(patched_base.stock)
+    code = "import json, sys; print(json.dumps(sys.path))"
+    stock = build.environment.stock("-c", code, PYTHONPATH=str(build.site)).out
+    assert json.loads(patched_base.as_on_stock(json.dumps(path))) == json.loads(stock)
+
+
+def test_what_a_performed_build_adds_is_refused_as_anywhere(
+    patched_base: Base, build: Build
+) -> None:
+    (build.lib / "x.pth").write_text(IMPORT_LINE)
+    build.write()
+    _, reports = build.path(patched_base)
+    assert build.environment.ran() == []
+    assert len(reports) == 2
+
+
+def refused(patched_base: Base, build: Build, **variables: str) -> bool:
+    """Return whether a sitecustomize is refused, and sys.path is what it is without one."""
+    path, reports = build.path(patched_base, **variables)
+    for file in build.site.rglob("*.py"):
+        file.unlink()
+    without, _ = build.path(patched_base, **variables)
+    return any("customize module: 'sitecustomize'" in line for line in reports) and path == without
+
+
+def test_pips_literals_take_nothing_else_off_the_path(patched_base: Base, build: Build) -> None:
+    library = Path(
+        patched_base.patched.run("-I", "-S", "-c", "import os; print(os.__file__)").strip()
+    ).parent
+    for foreign in (str(library), str(build.environment.work), "", "/"):
+        build.sites = {str(build.environment.site_packages), foreign}
+        build.write()
+        assert refused(patched_base, build), foreign
+
+
+def test_pips_literals_add_no_other_folder(patched_base: Base, build: Build) -> None:
+    outside = build.environment.root / "outside"
+    outside.mkdir()
+    (build.folder / "link").symlink_to(outside)
+    for foreign in (outside, build.folder / ".." / "outside", build.folder / "link", build.folder):
+        build.libs = [str(build.lib), str(foreign)]
+        build.write()
+        assert refused(patched_base, build), foreign
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PIP + "\n",
+        "\n" + PIP,
+        PIP.replace("\nfor", "\nimport os\nfor", 1),
+        PIP.replace("{libs!r}", "[*{libs!r}]"),
+        PIP.replace("{libs!r}", "{libs!r} + []"),
+        PIP.replace("'", '"').replace("{sites!r}", "{sites!r} or print()"),
+        PIP.replace("site.addsitedir(path)", "site.addsitedir(path); exit()"),
+        PIP.replace("{libs!r}", "[]"),
+        "",
+    ],
+)
+def test_what_is_not_to_the_letter_pips_is_refused(
+    patched_base: Base, build: Build, text: str
+) -> None:
+    build.write(text)
+    assert refused(patched_base, build)
+
+
+def test_pips_sitecustomize_in_another_form_or_place_is_refused(
+    patched_base: Base, build: Build
+) -> None:
+    build.write(name="sitecustomize/__init__.py")
+    assert refused(patched_base, build)
+
+
+@pytest.mark.parametrize("place", ["environment", "site directory", "otherwise named"])
+def test_pips_sitecustomize_below_a_prefix_is_refused(
+    patched_base: Base, environment: Environment, place: str
+) -> None:
+    parents = {
+        "environment": environment.prefix,
+        "site directory": environment.site_packages,
+        "otherwise named": environment.root,
+    }
+    build = Build(environment, parents[place])
+    if place == "otherwise named":
+        build.folder = build.folder.rename(environment.root / "elsewhere")
+        build.site, build.lib = build.folder / "site", build.folder / "overlay" / "lib"
+        build.libs = [str(build.lib)]
+    build.write()
+    assert refused(patched_base, build)
+
+
+# The patches themselves.
+
+
+def test_the_modules_in_the_patch_are_those_of_the_package(patched_base: Base) -> None:
+    code = "import _safesite, _safesite_keep; print(_safesite.__spec__.origin)"
+    patched_base.patched.run(*patched_base.options, "-I", "-c", code)
+    text = (patched.PATCHES / patched_base.stock.version / "safesite-site.diff").read_text("utf-8")
+    for name, module in (("core.py", "Lib/_safesite.py"), ("keep.py", "Lib/_safesite_keep.py")):
+        added = refresh.sections(text)[module].splitlines()[3:]
+        assert "".join(f"{line[1:]}\n" for line in added) == (PACKAGE / name).read_text("utf-8")
+
+
+def test_the_readme_shows_the_line_that_changes_the_default(
+    patched_base: Base, tmp_path: Path
+) -> None:
+    """One sed line, on the tree, as patches/README.md has it."""
+    readme = (patched.PATCHES / "README.md").read_text("utf-8")
+    (command,) = [line.strip() for line in readme.splitlines() if line.strip().startswith("sed -i")]
+    tree = tmp_path / "tree"
+    (tree / "Lib").mkdir(parents=True)
+    code = "import os; print(os.__file__)"
+    library = Path(patched_base.stock.run("-I", "-S", "-c", code).strip()).parent
+    (tree / "Lib" / "site.py").write_text((library / "site.py").read_text("utf-8"), "utf-8")
+    refresh.apply(patched_base.stock.version, tree, patched.FILES)
+    assert os.waitstatus_to_exitcode(os.system(f"cd {tree} && {command}")) == 0  # noqa: S605 - ours
+    assert '\n_DEFAULT_MODE = "quiet"\n' in (tree / "Lib" / "site.py").read_text("utf-8")
