@@ -129,6 +129,10 @@ build_stock() {
     say "building python$version as it is"
     rm -rf "$cache"/build-stock "$cache"/build-patched "$cache"/patched.stamp "$cache/stock.stamp"
     cp -a "$cache/source" "$cache/build-stock"
+    if [[ $version == 3.11 ]]; then
+        # Debian's fixes to it need what only a module inside the interpreter sees, where Debian has it.
+        echo "pyexpat pyexpat.c -lexpat" > "$cache/build-stock/Modules/Setup.local"
+    fi
     build stock
     echo "$stamp" > "$cache/stock.stamp"
 }

@@ -9,6 +9,7 @@ Built: by ``patches/build.sh``, from Debian's source, with and without the patch
 
 from __future__ import annotations
 
+import functools
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,8 +43,14 @@ class Base:
 
     def as_on_stock(self, text: str) -> str:
         """Return what the patched interpreter printed, with the folders of the other."""
-        prefix = self.stock.run("-I", "-S", "-c", "import sys; print(sys.prefix)").strip()
-        return text.replace(str(self.patched.path.parent.parent), prefix)
+        folder = str(self.patched.path.parent.parent)
+        return text.replace(folder, prefix_of(self.stock)) if folder in text else text
+
+
+@functools.cache
+def prefix_of(interpreter: Interpreter) -> str:
+    """Return an interpreter's ``sys.prefix``."""
+    return interpreter.run("-I", "-S", "-c", "import sys; print(sys.prefix)").strip()
 
 
 def built(release: str) -> Base | None:
@@ -57,14 +64,14 @@ def built(release: str) -> Base | None:
     return Base(release, stock, patched) if stock and patched else None
 
 
-def made(interpreter: Interpreter, folder: Path) -> Base:
+def made(interpreter: Interpreter, folder: Path, default: str = "refuse") -> Base:
     """Return an interpreter and the same with a patched site, made below a folder."""
     options = ("-X", "frozen_modules=off") if interpreter.number >= (3, 11) else ()
-    return Base(interpreter.version, interpreter, make(interpreter, folder), options)
+    return Base(interpreter.version, interpreter, make(interpreter, folder, default), options)
 
 
-def make(interpreter: Interpreter, folder: Path) -> Interpreter:
-    """Return an interpreter below an empty or missing folder, patched."""
+def make(interpreter: Interpreter, folder: Path, default: str) -> Interpreter:
+    """Return an interpreter below an empty or missing folder, patched, with a default mode."""
     library = Path(
         interpreter.run("-I", "-S", "-c", "import os; print(os.__file__)").strip()
     ).parent
@@ -72,6 +79,9 @@ def make(interpreter: Interpreter, folder: Path) -> Interpreter:
     (tree / "Lib").mkdir(parents=True)
     shutil.copyfile(library / "site.py", tree / "Lib" / "site.py")
     refresh.apply(interpreter.version, tree, FILES)
+    site = tree / "Lib" / "site.py"
+    knob = '_DEFAULT_MODE = "{}"\n'
+    site.write_text(site.read_text("utf-8").replace(knob.format("refuse"), knob.format(default)))
     prefix = folder / "prefix"
     link_library(library, prefix / "lib" / library.name)
     for name in NAMES:

@@ -345,8 +345,8 @@ def test_case_on_a_patched_interpreter(
             environment, *run.options(), *run.command(), **run.variables() | variables
         )
         assert environment.ran() == ran, there.err
-        out, err = patched_base.as_on_stock(there.out), patched_base.as_on_stock(there.err)
-        assert (there.code, out) == (launched.code, launched.out), there.err
+        there = Outcome(there.code, *map(patched_base.as_on_stock, (there.out, there.err)))
+        assert (there.code, there.out) == (launched.code, launched.out), there.err
         assert there.reports == launched.reports
         if "Traceback" not in launched.err:
-            assert err == launched.err
+            assert there.err == launched.err

@@ -90,6 +90,47 @@ def test_a_virtual_environment_is_listed_once(patched_base: Base, environment: E
     assert done.out.split()[1:] == ["1", "True"], done.err
 
 
+@pytest.mark.parametrize("mode", ["allow", "warn", "quiet", "skip"])
+@pytest.mark.parametrize("files", [(), ("x.pth", "sitecustomize.py")])
+def test_a_distributor_can_ship_another_mode(
+    patched_base: Base, tmp_path: Path, mode: str, files: tuple[str, ...]
+) -> None:
+    """It is what the variable would have been, also where no site directory has anything."""
+    ships = patched.made(patched_base.stock, tmp_path / "base", default=mode)
+    environment = environments.make(patched_base.stock, tmp_path / "environment")
+    for name in files:
+        (environment.site_packages / name).write_text(IMPORT_LINE)
+    own = "import os; open(os.environ['MARKERS'] + '/own', 'w')"
+    code = "import sys; print(sorted(n for n, m in sys.modules.items() if m is None))"
+    variables = {"PYTHONPATH": str(environment.root / "own")}
+    (environment.root / "own").mkdir()
+    (environment.root / "own" / "usercustomize.py").write_text(own)
+    (environment.root / "own" / "sitecustomize.py").write_text(own)
+    for given in ({}, variables):
+        environment.rebase(patched_base.stock)
+        launched = environment.launched("-c", code, SAFESITE_MODE=mode, **given)
+        ran = environment.ran()
+        there = ships.run(environment, "-c", code, **given)
+        assert environment.ran() == ran
+        assert (there.out, ships.as_on_stock(there.err)) == (launched.out, launched.err)
+        assert ("own" in ran) == (mode in ("allow", "warn") and bool(given))
+
+
+def test_a_distributor_who_ships_warn_keeps_the_own_sitecustomize(
+    patched_base: Base, tmp_path: Path
+) -> None:
+    """As apport's hook on Debian, which lies beside the standard library."""
+    environment = environments.make(patched_base.stock, tmp_path / "environment")
+    for mode in ("warn", "allow", "refuse"):
+        ships = patched.made(patched_base.stock, tmp_path / mode, default=mode)
+        own = ships.patched.path.parent.parent / "lib" / f"python{ships.stock.version}"
+        (own / "sitecustomize.py").unlink(missing_ok=True)
+        (own / "sitecustomize.py").write_text(IMPORT_LINE)
+        done = ships.run(environment, "-c", "pass")
+        assert (done.code, done.err) == (0, "")
+        assert environment.ran() == (["ran"] if mode != "refuse" else [])
+
+
 # What a program may try.
 
 
@@ -176,6 +217,25 @@ def test_the_log_and_the_hint_are_the_launchers(
     assert (entry["file"], entry["line"]) == (str(environment.site_packages / "x.pth"), 1)
     quiet = patched_base.run(environment, "-c", "pass", SAFESITE_HINTED="1")
     assert len(quiet.reports) == 1
+
+
+def test_its_variables_are_taken_where_there_is_no_startup_code_yet(
+    patched_base: Base, environment: Environment
+) -> None:
+    folder = environment.root / "folder"
+    folder.mkdir()
+    (folder / "x.pth").write_text(IMPORT_LINE)
+    log = folder / "log"
+    code = """
+        import os, site, sys
+        print(os.environ.get("SAFESITE_HINTED"), os.environ.pop("SAFESITE_LOG", None) is not None)
+        site.addsitedir(sys.argv[1])
+    """
+    words = ("-c", textwrap.dedent(code), folder)
+    done = patched_base.run(environment, *words, SAFESITE_HINTED="1")
+    assert (done.out, len(done.reports)) == ("None False\n", 1), done.err
+    done = patched_base.run(environment, *words, SAFESITE_LOG=str(log))
+    assert (done.out, len(log.read_text().splitlines())) == ("None True\n", 1), done.err
 
 
 def test_the_children_refuse(patched_base: Base, environment: Environment) -> None:
