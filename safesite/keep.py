@@ -82,9 +82,12 @@ def read_start(startup: "Startup", path: str) -> "list[Record] | None":
 
 def may_customize(startup: "Startup", name: str, pythonpath: str) -> bool:
     """Return whether stock may import a customize module; refuse each one that may not run."""
+    refused: list[Record] = []
     with startup:
-        found = find_customize(startup, name, pythonpath)
-        refused = [m for m in found if not (startup.decide(m) or performed(startup, m))]
+        for module in find_customize(startup, name, pythonpath):
+            # Python would import the first alone: one behind it is nobody's to perform.
+            if not startup.decide(module) and (refused or not performed(startup, module)):
+                refused.append(module)
         for module in refused:
             startup.refuse(module)
     return not refused and not startup.refuses
@@ -180,13 +183,14 @@ def performed(startup: "Startup", module: "Record") -> bool:
         or any(is_below(build, os.path.realpath(path)) for path in outside)
     ):
         return False
-    path, known = sys.path[:], set[str]()
+    path: list[Any] = sys.path[:]
+    known: set[str] = set()
     startup.done.clear()  # they are to be read once more
     sys.path[:] = []
     for site_dir in sites:
         startup.site.addsitedir(site_dir, known)
     taken = {os.path.normcase(entry) for entry in sys.path}
-    sys.path[:] = [entry for entry in path if os.path.normcase(entry) not in taken]
+    sys.path[:] = [x for x in path if not (isinstance(x, str) and os.path.normcase(x) in taken)]
     for lib in libs:
         startup.site.addsitedir(lib)
     if sys.flags.verbose:

@@ -108,7 +108,7 @@ def test_a_distributor_can_ship_another_mode(
     (environment.root / "own" / "sitecustomize.py").write_text(own)
     for given in ({}, variables):
         environment.rebase(patched_base.stock)
-        launched = environment.launched("-c", code, SAFESITE_MODE=mode, **given)
+        launched = environment.launched("-c", code, options=(), SAFESITE_MODE=mode, **given)
         ran = environment.ran()
         there = ships.run(environment, "-c", code, **given)
         assert environment.ran() == ran
@@ -537,6 +537,15 @@ def test_what_is_not_to_the_letter_pips_is_refused(
 ) -> None:
     build.write(text)
     assert refused(patched_base, build)
+
+
+def test_pips_sitecustomize_behind_another_is_refused(patched_base: Base, build: Build) -> None:
+    """Python would not have imported it."""
+    (build.environment.work / "sitecustomize.py").write_text(IMPORT_LINE)
+    build.write()
+    _, reports = build.path(patched_base, PYTHONPATH=f"{build.environment.work}:{build.site}")
+    assert len([line for line in reports if "customize module" in line]) == 2
+    assert build.environment.ran() == []
 
 
 def test_pips_sitecustomize_in_another_form_or_place_is_refused(
