@@ -36,10 +36,8 @@ STATE_PARTS = ("_addsitedir", "_exec_imports", "_execute_start_entrypoints", "pr
 STATE_READERS = ("__init__", "_read_pth_file", "_read_start_file")  # they name what they fill
 TELLTALES = {
     "exec", "eval", "compile", "open_code", "import_module", "resolve_name", "run_path",
-    "sitecustomize", "usercustomize", "_importexecs", "_entrypoints",
+    "sitecustomize", "usercustomize", "_importexecs", "_entrypoints", "serve_patched",
 }  # fmt: skip
-
-LATE = "startup code has run already; type: python -S -m safesite TARGET (usage)"
 
 COMPILER_ERRORS = (SyntaxError, ValueError, OverflowError, MemoryError, RuntimeError)
 
@@ -125,16 +123,12 @@ def enter_site():
     """Put the gate, or what stands behind it, before ``site``, and let it build ``sys.path``."""
     import site
 
-    if not sys.flags.no_site or "_safesite" in vars(site):
-        from safesite import run
-
-        run.enter_patched_site()
-        return
     part = unknown_part(site)
-    if part:
+    if part or not sys.flags.no_site:
         from safesite import run
 
-        run.fail_at_unknown(part)
+        run.enter_otherwise(part)
+        return
     environ = {} if sys.flags.ignore_environment else os.environ  # type: Any
     mode = environ.get("SAFESITE_MODE") or DEFAULT_MODE
     if mode in GATED_MODES and "SAFESITE_LOG" not in environ and "SAFESITE_HINTED" not in environ:
@@ -179,7 +173,8 @@ def unknown_part(site):
     # type: (Any) -> str | None
     """Return a part of ``site`` that is missing, or that could run startup code unknown to us.
 
-    None means that exactly the known functions can: only such a ``site`` is taken over.
+    None means that exactly the known functions can: only such a ``site`` is taken over.  A patched
+    one, which decides by itself, is told by its ``_safesite``.
     """
     state = vars(site).get("StartupState")
     if (state is not None) != (sys.version_info >= (3, 15)):

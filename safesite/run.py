@@ -13,7 +13,6 @@ import sys
 import safesite
 from safesite import (
     COMPILER_ERRORS,
-    LATE,
     add_path_entry,
     as_program,
     compiled,
@@ -28,6 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
     from typing import Any, NoReturn
+
+LATE = "startup code has run already; type: python -S -m safesite TARGET (usage)"
 
 PIPE_CAPACITY = 16384  # bytes that every POSIX system takes before somebody reads
 
@@ -61,16 +62,16 @@ def fail(message: str) -> "NoReturn":
     sys.exit(2)
 
 
-def fail_at_unknown(part: str) -> "NoReturn":
-    """Refuse an interpreter by the part of its ``site`` that safesite does not know."""
-    fail(f"the site module of this Python is not one it knows, by its {part} (interpreter)")
+def enter_otherwise(part: "str | None") -> None:
+    """Have a patched ``site`` build ``sys.path``, unless it has done so when Python started.
 
-
-def enter_patched_site() -> None:
-    """Have a patched ``site`` build ``sys.path``, unless it has done so when Python started."""
+    ``part``: by which safesite does not know this ``site``.  Ends with code 2 unless it is patched.
+    """
     site: Any = sys.modules["site"]
-    if not hasattr(site, "_safesite"):
+    if not sys.flags.no_site and not hasattr(site, "_safesite"):
         fail(LATE)
+    if part != "_safesite":
+        fail(f"the site module of this Python is not one it knows, by its {part} (interpreter)")
     if sys.flags.no_site:
         safesite.gate["base"] = sys.path[:]
         safesite.watch_subinterpreters()
