@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import textwrap
 import zipfile
 from pathlib import Path
@@ -376,23 +377,26 @@ def make_wheel(folder: Path, name: str, files: dict[str, str]) -> Path:
     return path
 
 
-def test_pip_builds_in_isolation(patched_base: Base, environment: Environment) -> None:
+def test_pip_builds_an_sdist_in_isolation(patched_base: Base, environment: Environment) -> None:
     """With the pip that comes with the version; the requirement's own startup code is refused."""
-    if patched_base.options:
+    variables = {"PYTHON_FROZEN_MODULES": "off"} if patched_base.options else {}
+    if variables and patched_base.stock.number < (3, 13):
         pytest.skip("pip's children do not get the option that an interpreter of this kind needs")
     files = {"helper.py": "", "helper.pth": IMPORT_LINE}
     requirement = make_wheel(environment.root, "helper", files)
-    project = environment.root / "project"
+    project = environment.root / "demo-1"
     project.mkdir()
+    (project / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1\n")
     make_wheel(project, "demo", {"demo.py": ""})
     (project / "backend.py").write_text(BACKEND)
     (project / "pyproject.toml").write_text(
         f"[build-system]\nrequires = ['helper @ {requirement.as_uri()}']\n"
         "build-backend = 'backend'\nbackend-path = ['.']\n[project]\nname = 'demo'\nversion = '1'\n"
     )
-    pip = ("-m", "pip", "install", "--no-index", "--disable-pip-version-check", project)
+    sdist = shutil.make_archive(str(project), "gztar", environment.root, project.name)
+    pip = ("-m", "pip", "install", "--no-index", "--disable-pip-version-check", sdist)
     assert patched_base.run(environment, "-m", "ensurepip", "--default-pip").code == 0
-    done = patched_base.run(environment, *pip)
+    done = patched_base.run(environment, *pip, **variables)
     assert done.code == 0, done.out + done.err
     assert run(patched_base, environment, "import demo; print(demo.__file__)").endswith("demo.py")
     assert environment.ran() == []
@@ -537,6 +541,21 @@ def test_what_is_not_to_the_letter_pips_is_refused(
 ) -> None:
     build.write(text)
     assert refused(patched_base, build)
+
+
+def test_pips_sitecustomize_that_pythonpath_does_not_name_is_refused(
+    patched_base: Base, build: Build
+) -> None:
+    build.write()
+    code = """
+        import site, sys
+        site.addsitedir(sys.argv[1])
+        before = sys.path[:]
+        site.execsitecustomize()
+        print(sys.path == before)
+    """
+    done = patched_base.run(build.environment, "-c", textwrap.dedent(code), build.site)
+    assert (done.code, done.out, len(done.reports)) == (0, "True\n", 2), done.err
 
 
 def test_pips_sitecustomize_behind_another_is_refused(patched_base: Base, build: Build) -> None:
