@@ -176,6 +176,23 @@ def test_a_reference_taken_before_the_first_sign_refuses_too(
     assert environment.ran() == []
 
 
+def test_skip_opens_nothing_for_a_program_either(
+    patched_base: Base, environment: Environment
+) -> None:
+    folder = environment.root / "folder"
+    (folder / "entry").mkdir(parents=True)
+    (folder / "x.pth").write_text("entry\n" + IMPORT_LINE)
+    code = """
+        import site, sys
+        site.addpackage(sys.argv[1], "x.pth", set())
+        print(len([x for x in sys.path if x.startswith(sys.argv[1])]))
+    """
+    words = ("-c", textwrap.dedent(code), folder)
+    for way in ((), ("-S", "-m", "safesite")):
+        done = patched_base.run(environment, *way, *words, SAFESITE_MODE="skip")
+        assert (done.code, done.out, done.err, environment.ran()) == (0, "0\n", "", [])
+
+
 def test_an_allowed_line_sees_what_stock_shows_it(
     patched_base: Base, environment: Environment
 ) -> None:
@@ -328,8 +345,10 @@ def test_the_launcher_works_with_and_without_site(
         environment, *options, "-m", "safesite", "app.py", "a", SAFESITE_MODE="quiet"
     )
     assert (launched.code, launched.out, launched.err) == (0, plain.out, "")
+    (environment.site_packages / "sitecustomize.py").write_text(IMPORT_LINE)
     told = patched_base.run(environment, *options, "-m", "safesite", "-c", "pass")
-    assert len(told.reports) == 2, told.err
+    assert told.err == patched_base.run(environment, "-c", "pass").err
+    assert len(told.reports) == 3  # one report: both refusals, then the hint
     assert environment.ran() == []
 
 
