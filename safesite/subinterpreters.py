@@ -105,3 +105,5 @@ def take_up(startup: "Any", told: "dict[str, Any]") -> None:
         line = core.Record(text, file, *rest)
         startup.refused[file, line.line, line] = line
     startup.reported = len(startup.refused)
+    if startup.refuses:  # a patched site has gone by the environment, which the program may change
+        safesite.hide_foreign_names()

@@ -361,12 +361,15 @@ def test_the_launcher_refuses_in_subinterpreters(
             import _interpreters as interpreters
         except ImportError:
             import _xxsubinterpreters as interpreters
+        import os
+        os.environ["SAFESITE_MODE"] = "allow"
         run = getattr(interpreters, "exec", None) or interpreters.run_string
-        run(interpreters.create(), "import site; print(site._safesite().mode)")
+        code = "print(site._safesite().mode, sys.modules['winreg'])"
+        run(interpreters.create(), "import site, sys; " + code)
     """
     words = ("-S", "-m", "safesite", "-c", textwrap.dedent(code))
-    done = patched_base.run(environment, *words, SAFESITE_MODE="quiet")
-    assert (done.code, done.out) == (0, "quiet\n"), done.err
+    done = patched_base.run(environment, *words, SAFESITE_MODE="refuse")
+    assert (done.code, done.out, len(done.reports)) == (0, "refuse None\n", 2), done.err
     assert environment.ran() == []
 
 
