@@ -179,13 +179,15 @@ _SITE_EDITS = (
     Edit(
         SITE.name,
         _site,
-        "    try:\n        names = os.listdir(sitedir)\n    except OSError:\n        return\n",
+        "    try:\n        names = os.listdir(sitedir)\n",
         hook(
             4,
-            "if _shows_startup_code(names):",
-            "    names = _safesite().add_startup_files(sitedir, names, known_paths)",
+            "if (_shows_startup_code(sitedir)",
+            "        and _safesite().add_startup_files(sitedir, known_paths)):",
+            "    return None if reset else known_paths",
         ),
         "at the first sign of startup code safesite takes the files of a site directory",
+        before=True,
         last="3.14",
     ),
     Edit(
@@ -203,14 +205,15 @@ _SITE_EDITS = (
     Edit(
         SITE.name,
         _site,
-        "        try:\n            names = os.listdir(sitedir)\n"
-        "        except OSError:\n            return\n",
+        "        try:\n            names = os.listdir(sitedir)\n",
         hook(
             8,
-            "if _shows_startup_code(names):",
-            "    names = _safesite().read_startup_files(self, sitedir, names)",
+            "if (_shows_startup_code(sitedir)",
+            "        and _safesite().read_startup_files(self, sitedir)):",
+            "    return",
         ),
         "at the first sign of startup code safesite takes the files of a site directory",
+        before=True,
         first="3.15",
     ),
     Edit(
@@ -221,7 +224,7 @@ _SITE_EDITS = (
             8,
             "if _startup is not None and not _startup.depth:",
             "    with _startup:",
-            "        return self.process()",
+            "        return StartupState.process(self)",
         ),
         "what a batch refuses is one report",
         first="3.15",
@@ -232,7 +235,8 @@ _SITE_EDITS = (
         "            for line in imports:\n",
         hook(
             12,
-            'imports = _safesite().allowed(imports, filename, "import line")',
+            "imports = _safesite().keep().allowed(",
+            '    _startup, imports, filename, "import line")',
         ),
         "each import line is decided on when the one before has run",
         before=True,
@@ -244,7 +248,8 @@ _SITE_EDITS = (
         "            for entrypoint in entrypoints:\n",
         hook(
             12,
-            'entrypoints = _safesite().allowed(entrypoints, filename, "entry point")',
+            "entrypoints = _safesite().keep().allowed(",
+            '    _startup, entrypoints, filename, "entry point")',
         ),
         "each entry point is decided on when the one before has run",
         before=True,
@@ -253,14 +258,22 @@ _SITE_EDITS = (
     Edit(
         SITE.name,
         _site,
+        "        addsitepackages(known_paths, [sys.prefix])\n",
+        hook(8, "_added.add(sys.prefix)"),
+        "what venv() has added is remembered",
+        last="3.14",
+    ),
+    Edit(
+        SITE.name,
+        _site,
         "    known_paths = addsitepackages(known_paths)\n",
         hook(
             4,
-            "# Those of a virtual environment have been added by venv(): where nothing",
-            "# is to be read in them, adding them again can change nothing.",
-            "if (_startup is not None or sys.prefix == sys.base_prefix",
-            "        or PREFIXES.count(sys.prefix) != len(PREFIXES)):",
+            "# Where nothing is to be read, adding again what venv() has added can",
+            "# change nothing.",
+            "if _startup is not None or not _added.issuperset(PREFIXES):",
             "    known_paths = addsitepackages(known_paths)",
+            "_added.clear()",
         ),
         "what safesite costs is saved here: the site directories are listed once, not twice",
         replaces=True,
@@ -292,7 +305,7 @@ _SITE_EDITS = (
         SITE.name,
         _site,
         "if not sys.flags.no_site:\n    main()\n",
-        hook(0, "if _startup is not None:", "    _startup.end_start()"),
+        hook(0, "if _startup is not None and _startup.depth:", "    _startup.end()"),
         "the report of a start ends with it",
     ),
 )

@@ -115,6 +115,8 @@ def record(version: str, tree: Path, borrowed: bool) -> None:
         if not (tree / file).is_file():
             continue
         text = (tree / file).read_text("utf-8")
+        if any(edit.text in text for edit in edits_of(version, file)):
+            raise Failed(f"{tree / file}: the patch is applied there already")
         places = [find_place(text, edit) for edit in edits_of(version, file)]
         known["files"][file] = {
             "sha256": "" if borrowed else hashlib.sha256(text.encode()).hexdigest(),
@@ -271,10 +273,27 @@ def apply(version: str, tree: Path, only: Sequence[str] = ()) -> list[str]:
                     continue
                 told += apply_section(patch, file, text, tree, copy)
                 files.append(file)
-        for file in files:
-            (tree / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(copy / file, tree / file)
+        replace_all(files, copy, tree)
     return told
+
+
+def replace_all(files: Sequence[str], copy: Path, tree: Path) -> None:
+    """Put files in the place of those of a tree, all or none; a link is replaced, not followed."""
+    made: list[Path] = []
+    try:
+        for file in files:
+            new = tree / f"{file}.safesite"
+            new.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(copy / file, new)
+            made.append(new)
+            if (tree / file).exists():
+                shutil.copymode(tree / file, new)
+        for new in made:
+            new.replace(new.with_suffix(""))
+    except OSError as exc:
+        for new in made:
+            new.unlink(missing_ok=True)
+        raise Failed(f"{exc.filename}: {exc.strerror}; nothing is changed") from exc
 
 
 def apply_section(patch: Patch, file: str, text: str, tree: Path, copy: Path) -> list[str]:

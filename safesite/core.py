@@ -13,7 +13,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from typing import Any
 
 RUNNING_MODES = ("allow", "warn")
@@ -26,9 +26,7 @@ BOM = b"\xef\xbb\xbf"
 
 SIZE_CAP = 4 << 20  # bytes of one startup file; the largest seen so far held 35,000
 
-# How this interpreter reads a .pth file: bytes.decode and str.splitlines from 3.13, strip in 3.15.
-SPLITS_LIKE_STR = sys.version_info >= (3, 13)
-STRIPS = sys.version_info >= (3, 15)
+STRIPS = sys.version_info >= (3, 15)  # 3.15 strips each line before it looks at it
 
 
 class Record(str):
@@ -109,35 +107,33 @@ class Startup:
     """
 
     def __init__(self) -> None:
-        self.mode, self.skips_hidden = "refuse", True
+        self.mode, self.skips_hidden, self.splits_like_str = "refuse", True, True
         self.site: Any = None  # the module site, and what it would do by itself
-        self.stock: dict[str, Callable[..., Any]] = {}
+        self.stock: dict[str, Any] = {}
         self.refused: dict[tuple[str, int, str], Record] = {}
         self.warned: dict[tuple[str, int, str], bool] = {}
         self.customize_dirs: list[str] = []
-        self.done: set[str] = set()
+        self.done: set[tuple[str, int]] = set()
         self.depth = self.printed = self.unprinted = self.reported = 0
-        self.hinted, self.log = False, ""
+        self.hinted, self.performed, self.log = False, False, ""
 
-    def serve(self, site: "Any", stock: "dict[str, Callable[..., Any]]") -> None:
+    def serve(self, site: "Any", stock: "dict[str, Any]") -> None:
         """Decide for a ``site``, of which ``stock`` holds the original parts."""
         self.site, self.stock = site, stock
-        if not STRIPS:
-            self.skips_hidden = "UF_HIDDEN" in stock["addpackage"].__code__.co_names
+        if not STRIPS:  # gh-113659, and reading as UTF-8, came in micro releases
+            names = stock["addpackage"].__code__.co_names
+            self.skips_hidden, self.splits_like_str = "UF_HIDDEN" in names, "decode" in names
 
-    def serve_patched(self, site: "Any", default: str) -> None:
+    def serve_patched(self, names: "dict[str, Any]", default: str) -> None:
         """Decide for a patched ``site``; the environment counts only while that itself starts."""
         if self.site is None:
-            self.serve(site, {"addpackage": site.addpackage})
+            site = type("Names", (), {})()  # of the module, which need not be in sys.modules
+            site.__dict__ = names
+            self.serve(site, {"addpackage": names["_addpackage"]})
             self.mode = default
-            if site.__spec__._initializing:
+            if getattr(names["__spec__"], "_initializing", False):
                 self.read_environment(default)
-                self.begin()
-
-    def end_start(self) -> None:
-        """Report on the start of a patched ``site``, when it has built ``sys.path``."""
-        if self.depth:
-            self.end()
+                self.begin()  # one report, which site ends when it has built sys.path
 
     def read_environment(self, default: str) -> None:
         """Take mode and log from the environment; call once, before anything is decided."""
@@ -204,29 +200,36 @@ class Startup:
             return None
         try:
             lines = data.removeprefix(BOM).decode().splitlines()
-            usual = SPLITS_LIKE_STR or (data.isascii() and len(data.splitlines()) == len(lines))
+            usual = data.isascii() and len(data.splitlines()) == len(lines)
+            usual = usual or self.splits_like_str
         except UnicodeDecodeError:
             lines, usual = [], False
         if usual:
             return line_records(path, lines)
         return self.keep().read_otherwise(self, path, data, lines)  # type: ignore[no-any-return]
 
-    def add_startup_files(self, sitedir: str, names: "list[str]", known: "set[str]") -> "list[str]":
-        """Do what ``addsitedir`` does to 3.14 with a listing; return the names left to stock.
-
-        Stock site reads those of a virtual environment twice; where nothing runs, the second
-        reading can add nothing, and is left out.
-        """
-        if self.mode == "allow":
-            return names
-        if self.mode != "skip" and not (self.refuses and sitedir in self.done):
-            self.done.add(sitedir)
+    def add_startup_files(self, sitedir: str, known: "set[str]") -> bool:
+        """Process a site directory's .pth files, to 3.14; False leaves that to stock ``site``."""
+        names = self.list_directory(sitedir)
+        if names is None:
+            return False
+        # Stock reads those of a virtual environment twice; where nothing runs that can add nothing.
+        reading = (sitedir, id(known))
+        if self.mode != "skip" and not (self.refuses and reading in self.done):
+            self.done.add(reading)
             self.note_customize(sitedir, names)
             with self:
                 for name in sorted(n for n in names if n.endswith(".pth")):
                     if not (self.skips_hidden and name[0] == "."):
                         self.add_package(sitedir, name, known)
-        return []
+        return True
+
+    def list_directory(self, sitedir: str) -> "list[str] | None":
+        """Return the names in a site directory; None where stock ``site`` is to go on by itself."""
+        try:
+            return None if self.mode == "allow" else os.listdir(sitedir)
+        except OSError:
+            return None
 
     def add_package(self, sitedir: str, name: str, known_paths: "set[str]") -> bool:
         """Do what ``addpackage`` does to 3.14 with what may run; False for a skipped file."""
@@ -246,17 +249,19 @@ class Startup:
                 known_paths.add(pathcase)
         return found is not None
 
-    def read_startup_files(self, state: "Any", sitedir: str, names: "list[str]") -> "list[str]":
-        """Have a 3.15 state read the files of a listing; return the names left to stock."""
-        if self.mode in ("allow", "skip"):
-            return names if self.mode == "allow" else []
-        self.note_customize(sitedir, names)
-        with self:
-            for name in sorted(n for n in names if n.endswith(".pth") and n[0] != "."):
-                state._read_pth_file(sitedir, name)
-            for name in sorted(n for n in names if n.endswith(".start") and n[0] != "."):
-                state._read_start_file(sitedir, name)
-        return []
+    def read_startup_files(self, state: "Any", sitedir: str) -> bool:
+        """Have a 3.15 state read a site directory's files; False leaves that to stock ``site``."""
+        names = self.list_directory(sitedir)
+        if names is None:
+            return False
+        if self.mode != "skip":
+            self.note_customize(sitedir, names)
+            with self:
+                for name in sorted(n for n in names if n.endswith(".pth") and n[0] != "."):
+                    state._read_pth_file(sitedir, name)
+                for name in sorted(n for n in names if n.endswith(".start") and n[0] != "."):
+                    state._read_start_file(sitedir, name)
+        return True
 
     def read_lines(self, sitedir: str, name: str, suffix: str) -> "tuple[list[str] | None, str]":
         """Do what ``_read_pthstart_file`` does on 3.15, with lines that know their place."""
@@ -275,10 +280,6 @@ class Startup:
             else:
                 self.refuse(line)
         return lines, path
-
-    def allowed(self, lines: "Iterable[str]", file: str, kind: str) -> "Any":
-        """Return those of a file's executable lines that may run, each decided on in its turn."""
-        return lines if self.mode == "allow" else self.keep().allowed(self, lines, file, kind)
 
     def note_customize(self, sitedir: str, names: "Iterable[str]") -> None:
         """Remember a site directory whose listing may hold a customize module, in any form."""

@@ -38,7 +38,7 @@ def read_otherwise(
     ``lines`` are those of the file as UTF-8, none where it is not.  Path entries and what would run
     here come from this Python's own reading, other executable lines from ``lines``.
     """
-    native = native_lines(data)
+    native = native_lines(data, startup.splits_like_str)
     if native is None:
         startup.skip(path, "it cannot be decoded (as UTF-8, or as the locale says)")
     records = core.line_records(path, native or [])
@@ -50,13 +50,15 @@ def read_otherwise(
     return records
 
 
-def native_lines(data: bytes) -> "list[str] | None":
+def native_lines(data: bytes, splits_like_str: bool) -> "list[str] | None":
     """Return the lines of a .pth file as this Python reads them, None if it cannot decode them."""
     try:
-        if sys.version_info >= (3, 13):
+        if splits_like_str:
             import locale
 
-            return data.decode(locale.getencoding()).splitlines()
+            if sys.version_info >= (3, 11):
+                return data.decode(locale.getencoding()).splitlines()
+            return data.decode(locale.getpreferredencoding(do_setlocale=False)).splitlines()
         return _io.TextIOWrapper(_io.BytesIO(data), encoding="locale").read().split("\n")
     except (UnicodeError, LookupError):
         return None
@@ -86,7 +88,7 @@ def may_customize(startup: "Startup", name: str, pythonpath: str) -> bool:
     with startup:
         for module in find_customize(startup, name, pythonpath):
             # Python would import the first alone: one behind it is nobody's to perform.
-            if not startup.decide(module) and (refused or not performed(startup, module)):
+            if not startup.decide(module) and (refused or not perform(startup, module)):
                 refused.append(module)
         for module in refused:
             startup.refuse(module)
@@ -101,7 +103,7 @@ def find_customize(startup: "Startup", name: str, pythonpath: str) -> "Iterator[
     a namespace package it runs nothing.
     """
     paths = pythonpath.split(os.pathsep) if pythonpath else []
-    folders = [(os.path.abspath(path), "customize-pythonpath") for path in paths]
+    folders = [(startup.site.makepath(path)[0], "customize-pythonpath") for path in paths]
     folders += [(path, "") for path in startup.customize_dirs]
     for folder, slug in folders:
         try:
@@ -161,14 +163,25 @@ system_paths = set(os.path.normcase(path) for path in sys.path)
 )
 
 
-def performed(startup: "Startup", module: "Record") -> bool:
-    """Do what the ``sitecustomize`` of pip's isolated builds would do, if this is one.
-
-    Only directly in a folder of PYTHONPATH that lies under no prefix and in no site directory; it
-    can take this interpreter's site directories off sys.path, and add folders of that very build.
-    """
+def perform(startup: "Startup", module: "Record") -> bool:
+    """Do, once, what the ``sitecustomize`` of pip's isolated builds would do, if this is one."""
     if module.slug != "customize-pythonpath" or module != "sitecustomize":
         return False
+    path = sys.path[:]
+    try:
+        startup.performed = startup.performed or perform_pip(startup, module)
+    except Exception:  # noqa: BLE001 - whatever its literals make of the file system's functions
+        sys.path[:] = path
+        return False
+    return startup.performed
+
+
+def perform_pip(startup: "Startup", module: "Record") -> bool:
+    """Take this interpreter's site directories off sys.path, and add folders of pip's very build.
+
+    Only for a file directly in a folder of PYTHONPATH, by no link, that lies under no prefix and in
+    no site directory.
+    """
     build, name = os.path.split(os.path.dirname(os.path.realpath(module.file)))
     sites, libs = read_pip_lists(module.file)
     own = {os.path.normcase(path) for path in startup.site.getsitepackages()}
@@ -177,9 +190,10 @@ def performed(startup: "Startup", module: "Record") -> bool:
     if (
         not libs
         or name != "site"
+        or os.path.realpath(module.file) != module.file
         or not os.path.basename(build).startswith("pip-build-env-")
         or not own.issuperset(sites)
-        or not all(is_below(path, build) for path in libs)
+        or not all(os.path.isabs(path) and is_below(path, build) for path in libs)
         or any(is_below(build, os.path.realpath(path)) for path in outside)
     ):
         return False
@@ -214,7 +228,7 @@ def read_pip_lists(file: str) -> "tuple[list[str], list[str]]":
         return [], []
     loops = [line[12:-1] for line in text.split("\n") if line.startswith("for path in ")]
     if file.endswith(".py") and len(loops) == 2:
-        sites, libs = (loop[2:-2].split("', '") for loop in loops)
+        sites, libs = (loop[2:-2].replace("\\\\", "\\").split("', '") for loop in loops)
         literals = "{" + ", ".join(map(repr, sites)) + "}", repr(libs)
         for known in (PIP_OLD, PIP_NEW):
             if text == known.replace("{sites}", literals[0]).replace("{libs}", literals[1]):

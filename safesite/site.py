@@ -10,7 +10,6 @@ Loaded when there is something to decide: the gate of `safesite` has seen startu
 is one that has to look.  Imports only what stock ``site`` has loaded.
 """
 
-import os
 import site as _site
 import sys
 
@@ -110,14 +109,7 @@ def addsitedir(sitedir: str, known_paths: "set[str] | None" = None) -> "set[str]
     if sitedircase not in known:
         sys.path.append(sitedir)
         known.add(sitedircase)
-    if startup.mode == "skip" or (startup.refuses and sitedir in startup.done):
-        return known_paths
-    try:
-        names = os.listdir(sitedir)
-    except OSError:
-        return None
-    startup.add_startup_files(sitedir, names, known)
-    return known_paths
+    return known_paths if startup.add_startup_files(sitedir, known) else None
 
 
 # Replacements on 3.15: a batch reads everything, then runs (PEP 829).
@@ -136,13 +128,8 @@ def _addsitedir(self: "Any", sitedir: str, *, process_known_sitedirs: bool) -> N
         stock["_addsitedir"](self, sitedir, process_known_sitedirs=process_known_sitedirs)
         return
     recorded = self._record_sitedir(sitedir, process_known_sitedirs=process_known_sitedirs)
-    if recorded is None:
-        return
-    try:
-        names = os.listdir(recorded)
-    except OSError:
-        return
-    startup.read_startup_files(self, recorded, names)
+    if recorded is not None:
+        startup.read_startup_files(self, recorded)
 
 
 def process(self: "Any") -> None:

@@ -143,7 +143,7 @@ def test_an_indented_comment_is_a_path_entry_before_3_15(monkeypatch: pytest.Mon
 def test_a_file_in_an_eight_bit_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     # This Python reads latin-1; as UTF-8 the file has a line separator, and an import line more.
     data = "x\u2028import os\n".encode()
-    monkeypatch.setattr(keep, "native_lines", lambda data: data.decode("latin-1").split("\n"))
+    monkeypatch.setattr(keep, "native_lines", lambda data, _: data.decode("latin-1").split("\n"))
     lines = data.decode().splitlines()
     records = keep.read_otherwise(core.Startup(), "f", data, lines)
     assert [(r.kind, r.runs_here, r.line) for r in records] == [
@@ -154,7 +154,7 @@ def test_a_file_in_an_eight_bit_locale(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_that_is_not_utf8_in_an_eight_bit_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     data = b"import os # \xe9\nentry\xe9\n"
-    monkeypatch.setattr(keep, "native_lines", lambda data: data.decode("latin-1").split("\n"))
+    monkeypatch.setattr(keep, "native_lines", lambda data, _: data.decode("latin-1").split("\n"))
     records = keep.read_otherwise(core.Startup(), "f", data, [])
     assert [(r.kind, r.runs_here, str(r)) for r in records] == [
         ("import line", True, "import os # \xe9"),

@@ -67,8 +67,10 @@ def test_it_opens_at_the_first_sign(
     assert run(patched_base, environment, code) == "_safesite"
 
 
-def test_a_virtual_environment_is_listed_once(patched_base: Base, environment: Environment) -> None:
-    """Stock to 3.14 lists its site directories twice; what safesite costs is saved there."""
+def test_site_directories_are_listed_no_more_often_than_by_stock(
+    patched_base: Base, environment: Environment
+) -> None:
+    """Stock to 3.14 lists those of a virtual environment twice; safesite's cost is saved there."""
     hook = """
         import sys
         def note(event, args):
@@ -80,15 +82,27 @@ def test_a_virtual_environment_is_listed_once(patched_base: Base, environment: E
         site.main()
         print(len(listed), sys.path.count(sys.argv[1]), len(set(sys.path)) == len(sys.path))
     """
-    done = patched_base.run(
-        environment, "-S", "-c", textwrap.dedent(hook), environment.site_packages
-    )
-    assert done.out.split() == ["1", "1", "True"], done.err
-    (environment.site_packages / "x.pth").write_text("entry")
-    done = patched_base.run(
-        environment, "-S", "-c", textwrap.dedent(hook), environment.site_packages
-    )
-    assert done.out.split()[1:] == ["1", "True"], done.err
+    words = ("-S", "-c", textwrap.dedent(hook), environment.site_packages)
+    done = patched_base.run(environment, *words)
+    assert done.out.split() == ["2", "1", "True"], done.err
+
+
+def test_site_directories_that_venv_has_not_added_are_added(
+    patched_base: Base, environment: Environment
+) -> None:
+    """A program may have changed what tells an environment; the second pass is needed then."""
+    code = """
+        import site, sys
+        sys.path.remove(sys.argv[1])
+        sys.executable = ""
+        site.main()
+        print(sys.argv[1] in sys.path)
+    """
+    words = ("-c", textwrap.dedent(code), environment.site_packages)
+    environment.rebase(patched_base.stock)
+    stock = environment.stock(*words)
+    done = patched_base.run(environment, *words)
+    assert (done.code, done.out) == (stock.code, stock.out), done.err
 
 
 @pytest.mark.parametrize("mode", ["allow", "warn", "quiet", "skip"])
@@ -320,6 +334,103 @@ def test_closed_standard_streams(patched_base: Base, environment: Environment) -
     assert environment.ran() == []
 
 
+def test_a_current_folder_that_is_gone(patched_base: Base, environment: Environment) -> None:
+    """PYTHONPATH may name folders in it.  (Some versions cannot make a subinterpreter there.)"""
+    code = """
+        import os, site, tempfile
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        os.chdir(tempfile.mkdtemp())
+        os.rmdir(os.getcwd())
+        site.main()
+        print("well", flush=True)
+        interpreters.create()
+        print("still well")
+    """
+    words = (*patched_base.options, "-c", textwrap.dedent(code))
+    environment.rebase(patched_base.stock)
+    stock = environment.stock(*words, PYTHONPATH="relative:")
+    environment.rebase(patched_base.patched)
+    there = environment.stock(*words, PYTHONPATH="relative:")
+    assert "well" in there.out, there.err
+    assert (there.code, there.out) == (stock.code, stock.out), there.err
+
+
+@pytest.mark.parametrize("variable", ["PYTHONPATH", "SAFESITE_MODE", "SAFESITE_LOG"])
+def test_site_can_be_run_as_a_module(
+    patched_base: Base, environment: Environment, variable: str
+) -> None:
+    (environment.site_packages / "x.pth").write_text(IMPORT_LINE)
+    (environment.site_packages / "sitecustomize.py").write_text("")
+    values = {"PYTHONPATH": str(environment.site_packages), "SAFESITE_MODE": "quiet"}
+    value = values.get(variable, str(environment.root / "log"))
+    for options in ((), ("-S",)):
+        done = patched_base.run(environment, *options, "-m", "site", **{variable: value})
+        assert "ENABLE_USER_SITE" in done.out, done.err
+        assert "Traceback" not in done.err
+    assert environment.ran() == []
+
+
+def test_site_need_not_be_in_sys_modules(patched_base: Base, environment: Environment) -> None:
+    folder = environment.root / "folder"
+    folder.mkdir()
+    (folder / "x.pth").write_text(IMPORT_LINE)
+    code = "import site, sys; del sys.modules['site']; site.addsitedir(sys.argv[1])"
+    done = patched_base.run(environment, "-c", code, folder)
+    assert (done.code, len(done.reports), environment.ran()) == (0, 2, []), done.err
+
+
+def test_an_addpackage_of_the_program_breaks_nothing(
+    patched_base: Base, environment: Environment
+) -> None:
+    folder = environment.root / "folder"
+    folder.mkdir()
+    (folder / "x.pth").write_text(IMPORT_LINE)
+    code = """
+        import functools, site, sys
+        site.addpackage = functools.partial(site.addpackage)
+        site.addsitedir(sys.argv[1])
+    """
+    done = patched_base.run(environment, "-v", "-c", textwrap.dedent(code), folder)
+    assert (done.code, environment.ran()) == (0, []), done.err[-2000:]
+
+
+def test_two_threads_can_add_one_folder(patched_base: Base, environment: Environment) -> None:
+    """What the other reads for itself does not count as read for this one."""
+    folder = environment.root / "folder"
+    (folder / "entry").mkdir(parents=True)
+    (folder / "x.pth").write_text("#\n" * 100000 + "entry\n")
+    code = """
+        import site, sys, threading
+        paths = [set(), set()]
+        threads = [threading.Thread(target=site.addsitedir, args=(sys.argv[1], p)) for p in paths]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        print([len(p) for p in paths])
+    """
+    done = patched_base.run(environment, "-c", textwrap.dedent(code), folder)
+    assert (done.code, done.out) == (0, "[2, 2]\n"), done.err
+
+
+def test_a_state_of_the_programs_own_is_processed_once(
+    patched_base: Base, environment: Environment
+) -> None:
+    if patched_base.stock.number < (3, 15):
+        pytest.skip("StartupState is new in 3.15")
+    (environment.site_packages / "x.pth").write_text("")
+    code = """
+        import site
+        class State(site.StartupState):
+            def process(self):
+                print("processed")
+                super().process()
+        State().process()
+    """
+    assert run(patched_base, environment, code) == "processed"
+
+
 # The package safesite on a patched interpreter.
 
 
@@ -542,6 +653,39 @@ def test_pips_literals_add_no_other_folder(patched_base: Base, build: Build) -> 
         build.libs = [str(build.lib), str(foreign)]
         build.write()
         assert refused(patched_base, build), foreign
+
+
+def test_pips_literals_in_a_locale_that_cannot_say_them(patched_base: Base, build: Build) -> None:
+    ascii_locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    build.libs = [str(build.lib), "/\xe9"]
+    build.write()
+    assert refused(patched_base, build, **ascii_locale)
+
+
+def test_pips_sitecustomize_through_a_link_is_refused(patched_base: Base, build: Build) -> None:
+    """A link is how a package could name the folder of somebody's build."""
+    build.write()
+    site_packages = build.environment.site_packages
+    (site_packages / "link").symlink_to(build.site)
+    path, reports = build.path(patched_base, PYTHONPATH=str(site_packages / "link"))
+    assert any("customize module: 'sitecustomize'" in line for line in reports)
+    assert str(build.lib) not in path
+    (site_packages / "sitecustomize.py").symlink_to(build.site / "sitecustomize.py")
+    path, reports = build.path(patched_base, PYTHONPATH=str(site_packages))
+    assert str(build.lib) not in path
+    assert str(site_packages) in path
+
+
+def test_pips_sitecustomize_is_performed_once(patched_base: Base, build: Build) -> None:
+    """As Python imports a module once: a later call of site.main() does not do it again."""
+    build.write()
+    code = "import site, sys; site.main(); print(sys.argv[1] in sys.path)"
+    environment = build.environment
+    words = ("-c", code, environment.site_packages)
+    environment.rebase(patched_base.stock)
+    stock = environment.stock(*words, PYTHONPATH=str(build.site))
+    there = patched_base.run(environment, *words, PYTHONPATH=str(build.site))
+    assert (there.code, there.out, there.err) == (stock.code, stock.out, "")
 
 
 @pytest.mark.parametrize(

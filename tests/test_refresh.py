@@ -118,6 +118,49 @@ def test_fuzz_is_refused_and_the_tree_left_as_it_was(tree: Path, interpreter: In
     assert content(tree) == before
 
 
+def test_what_cannot_be_written_leaves_the_tree_as_it_was(
+    tree: Path, interpreter: Interpreter
+) -> None:
+    site = tree / "Lib" / "site.py"
+    (tree / "elsewhere.py").write_bytes(site.read_bytes())
+    (tree / "Lib" / "_safesite_keep.py.safesite").mkdir()  # nothing can be written there
+    before = content(tree)
+    with pytest.raises(refresh.Failed, match="nothing is changed"):
+        refresh.apply(interpreter.version, tree, FILES)
+    assert content(tree) == before
+
+
+def test_a_link_is_replaced_and_not_followed(tree: Path, interpreter: Interpreter) -> None:
+    site = tree / "Lib" / "site.py"
+    site.rename(tree / "elsewhere.py")
+    site.symlink_to(tree / "elsewhere.py")
+    before = (tree / "elsewhere.py").read_bytes()
+    refresh.apply(interpreter.version, tree, FILES)
+    assert (tree / "elsewhere.py").read_bytes() == before
+    assert not site.is_symlink()
+
+
+def test_the_later_text_of_upstream_is_patched_too(tree: Path, interpreter: Interpreter) -> None:
+    """gh-113659 came to 3.10, 3.11 and 3.12 in micro releases, beside a place of the patch."""
+    site = tree / "Lib" / "site.py"
+    text = site.read_text("utf-8")
+    one = '    names = [name for name in names if name.endswith(".pth")]\n'
+    two = "    names = [name for name in names\n"
+    two += '             if name.endswith(".pth") and not name.startswith(".")]\n'
+    if interpreter.number < (3, 15):
+        assert (one in text) != (two in text)
+    site.write_text(text.replace(one, two) if one in text else text.replace(two, one))
+    refresh.apply(interpreter.version, tree, FILES)
+
+
+def test_a_patched_tree_is_not_recorded(copy: Path, tree: Path, interpreter: Interpreter) -> None:
+    refresh.apply(interpreter.version, tree, FILES)
+    before = (copy / "upstream.json").read_bytes()
+    done = run("--record", f"{interpreter.version}={tree}", folder=copy)
+    assert done.returncode == 1
+    assert (copy / "upstream.json").read_bytes() == before
+
+
 def test_an_offset_is_told(tree: Path, interpreter: Interpreter) -> None:
     site = tree / "Lib" / "site.py"
     site.write_text("# one more line\n" + site.read_text("utf-8"), "utf-8")
