@@ -335,7 +335,7 @@ def test_closed_standard_streams(patched_base: Base, environment: Environment) -
 
 
 def test_a_current_folder_that_is_gone(patched_base: Base, environment: Environment) -> None:
-    """PYTHONPATH may name folders in it.  (Some versions cannot make a subinterpreter there.)"""
+    """PYTHONPATH may name folders in it; some versions cannot make a subinterpreter there."""
     code = """
         import os, site, tempfile
         try:
