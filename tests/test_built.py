@@ -50,7 +50,7 @@ def run_suites(program: Path, folder: Path, *suites: str) -> dict[str, str]:
     """Run CPython's tests and return the outcome of each."""
     folder.mkdir()
     report = folder / "report.xml"
-    command = [str(program), "-m", "test", f"--junit-xml={report}", *suites]
+    command = [str(program), "-m", "test", "-j2", f"--junit-xml={report}", *suites]
     # As under the distributor's build: not as root's own user site, which a test would fill.
     variables = CLEAN | {"HOME": str(folder), "TMPDIR": str(folder)}
     with (folder / "out").open("w") as out:

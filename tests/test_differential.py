@@ -247,7 +247,7 @@ WRONG = {
     "raises": ("core.py", wrong_lines("raise UnicodeError"), "safesite raised: UnicodeError"),
     "writes": ("core.py", wrong_lines("print('wrong', file=sys.stderr)"), "stderr:"),
     "turns-files-around": (
-        "site.py",
+        "core.py",
         "import builtins\ndef sorted(names): return builtins.sorted(names, reverse=True)\n",
         "sys.path:",
     ),
