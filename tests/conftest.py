@@ -10,7 +10,7 @@ import interpreters
 import patched
 import pytest
 from environments import Environment
-from interpreters import Interpreter
+from interpreters import VERSIONS, Interpreter
 from patched import Base
 
 
@@ -51,7 +51,7 @@ def need(version: str) -> Interpreter:
     return found
 
 
-@pytest.fixture(scope="session", params=interpreters.VERSIONS)
+@pytest.fixture(scope="session", params=VERSIONS)
 def interpreter(request: pytest.FixtureRequest) -> Interpreter:
     """Each supported version in turn."""
     return need(request.param)
@@ -73,7 +73,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     named, full = metafunc.config.getoption("--builds"), metafunc.config.getoption("--full")
     builds = [named] if named else list(patched.BUILDS) if full else ["trixie"]
     only_built = metafunc.definition.get_closest_marker("built")
-    versions = () if named or only_built else interpreters.VERSIONS
+    sampled = metafunc.definition.get_closest_marker("sampled") and not full
+    made = VERSIONS[:: len(VERSIONS) - 1] if sampled else VERSIONS
+    versions = () if named or only_built else made
     metafunc.parametrize("patched_base", [*versions, *builds], indirect=True, scope="session")
 
 
@@ -81,7 +83,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def patched_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Base:
     """Each patched interpreter in turn."""
     name: str = request.param
-    if name in interpreters.VERSIONS:
+    if name in VERSIONS:
         return patched.made(need(name), tmp_path_factory.mktemp("patched"))
     found = patched.built(name)
     if found is None:

@@ -1,6 +1,7 @@
 """What a patched interpreter does beyond what the cases of ``conformance`` say.
 
-Each test runs on a patched interpreter made of each version, and on those that were built.
+Each test runs on patched interpreters made of 3.10 and 3.15 (with --full of each version), and on a
+built one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from environments import PACKAGE, Environment
 from patched import Base
 
 import safesite
+
+pytestmark = pytest.mark.sampled
 
 IMPORT_LINE = 'import os; open(os.environ["MARKERS"] + "/ran", "w")\n'
 
