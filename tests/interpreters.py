@@ -47,6 +47,12 @@ class Interpreter:
         major, minor = self.version.split(".")
         return int(major), int(minor)
 
+    @functools.cached_property
+    def library(self) -> Path:
+        """The folder of its standard library."""
+        told = self.run("-I", "-S", "-c", "import os; print(os.__file__)")
+        return Path(told.strip()).parent
+
     def run(self, *args: str) -> str:
         """Return what the interpreter prints; raises CalledProcessError if it fails."""
         command = [str(self.path), *args]

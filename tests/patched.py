@@ -22,8 +22,6 @@ from interpreters import Interpreter
 PATCHES = Path(refresh.__file__).parent
 FILES = ("Lib/site.py", "Lib/_safesite.py", "Lib/_safesite_keep.py")
 NAMES = tuple(Path(file).name for file in FILES)
-
-
 BUILDS = {"trixie": "3.13", "bookworm": "3.11"}
 
 
@@ -72,9 +70,7 @@ def made(interpreter: Interpreter, folder: Path, default: str = "refuse") -> Bas
 
 def make(interpreter: Interpreter, folder: Path, default: str) -> Interpreter:
     """Return an interpreter below an empty or missing folder, patched, with a default mode."""
-    library = Path(
-        interpreter.run("-I", "-S", "-c", "import os; print(os.__file__)").strip()
-    ).parent
+    library = interpreter.library
     tree = folder / "tree"
     (tree / "Lib").mkdir(parents=True)
     shutil.copyfile(library / "site.py", tree / "Lib" / "site.py")

@@ -24,6 +24,14 @@ import safesite
 
 pytestmark = pytest.mark.sampled
 
+# Begins a program that makes subinterpreters: the module is private, and its name has changed.
+INTERPRETERS = """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+run = getattr(interpreters, "exec", None) or interpreters.run_string
+"""
 IMPORT_LINE = 'import os; open(os.environ["MARKERS"] + "/ran", "w")\n'
 
 
@@ -227,15 +235,10 @@ def test_subinterpreters_refuse(patched_base: Base, environment: Environment) ->
     (environment.site_packages / "x.pth").write_text("entry\n" + IMPORT_LINE)
     (environment.site_packages / "entry").mkdir()
     code = """
-        import sys
-        try:
-            import _interpreters as interpreters
-        except ImportError:
-            import _xxsubinterpreters as interpreters
-        run = getattr(interpreters, "exec", None) or interpreters.run_string
         code = "print([e for e in sys.path if e.endswith('entry')] != [], site._safesite().mode)"
         run(interpreters.create(), "import site, sys; " + code)
     """
+    code = INTERPRETERS + textwrap.dedent(code)
     assert run(patched_base, environment, code, SAFESITE_MODE="quiet") == "True quiet"
     assert environment.ran() == []
 
@@ -341,10 +344,6 @@ def test_a_current_folder_that_is_gone(patched_base: Base, environment: Environm
     """PYTHONPATH may name folders in it; some versions cannot make a subinterpreter there."""
     code = """
         import os, site, tempfile
-        try:
-            import _interpreters as interpreters
-        except ImportError:
-            import _xxsubinterpreters as interpreters
         os.chdir(tempfile.mkdtemp())
         os.rmdir(os.getcwd())
         site.main()
@@ -352,7 +351,7 @@ def test_a_current_folder_that_is_gone(patched_base: Base, environment: Environm
         interpreters.create()
         print("still well")
     """
-    words = (*patched_base.options, "-c", textwrap.dedent(code))
+    words = (*patched_base.options, "-c", INTERPRETERS + textwrap.dedent(code))
     environment.rebase(patched_base.stock)
     stock = environment.stock(*words, PYTHONPATH="relative:")
     environment.rebase(patched_base.patched)
@@ -471,17 +470,12 @@ def test_the_launcher_refuses_in_subinterpreters(
 ) -> None:
     (environment.site_packages / "x.pth").write_text(IMPORT_LINE)
     code = """
-        try:
-            import _interpreters as interpreters
-        except ImportError:
-            import _xxsubinterpreters as interpreters
         import os
         os.environ["SAFESITE_MODE"] = "allow"
-        run = getattr(interpreters, "exec", None) or interpreters.run_string
         code = "print(site._safesite().mode, sys.modules['winreg'])"
         run(interpreters.create(), "import site, sys; " + code)
     """
-    words = ("-S", "-m", "safesite", "-c", textwrap.dedent(code))
+    words = ("-S", "-m", "safesite", "-c", INTERPRETERS + textwrap.dedent(code))
     done = patched_base.run(environment, *words, SAFESITE_MODE="refuse")
     assert (done.code, done.out, len(done.reports)) == (0, "refuse None\n", 2), done.err
     assert environment.ran() == []
@@ -639,10 +633,7 @@ def refused(patched_base: Base, build: Build, **variables: str) -> bool:
 
 
 def test_pips_literals_take_nothing_else_off_the_path(patched_base: Base, build: Build) -> None:
-    library = Path(
-        patched_base.patched.run("-I", "-S", "-c", "import os; print(os.__file__)").strip()
-    ).parent
-    for foreign in (str(library), str(build.environment.work), "", "/"):
+    for foreign in (str(patched_base.patched.library), str(build.environment.work), "", "/"):
         build.sites = {str(build.environment.site_packages), foreign}
         build.write()
         assert refused(patched_base, build), foreign
@@ -781,9 +772,7 @@ def test_the_readme_shows_the_line_that_changes_the_default(
     (command,) = [line.strip() for line in readme.splitlines() if line.strip().startswith("sed -i")]
     tree = tmp_path / "tree"
     (tree / "Lib").mkdir(parents=True)
-    code = "import os; print(os.__file__)"
-    library = Path(patched_base.stock.run("-I", "-S", "-c", code).strip()).parent
-    (tree / "Lib" / "site.py").write_text((library / "site.py").read_text("utf-8"), "utf-8")
+    shutil.copyfile(patched_base.stock.library / "site.py", tree / "Lib" / "site.py")
     refresh.apply(patched_base.stock.version, tree, patched.FILES)
     assert os.waitstatus_to_exitcode(os.system(f"cd {tree} && {command}")) == 0  # noqa: S605 - ours
     assert '\n_DEFAULT_MODE = "quiet"\n' in (tree / "Lib" / "site.py").read_text("utf-8")

@@ -37,10 +37,8 @@ def copy(tmp_path: Path) -> Path:
 @pytest.fixture
 def tree(interpreter: Interpreter, tmp_path: Path) -> Path:
     """The part of a source tree that an installed interpreter has."""
-    code = "import os; print(os.__file__)"
-    library = Path(interpreter.run("-I", "-S", "-c", code).strip()).parent
     (tmp_path / "tree" / "Lib").mkdir(parents=True)
-    shutil.copy(library / "site.py", tmp_path / "tree" / "Lib" / "site.py")
+    shutil.copy(interpreter.library / "site.py", tmp_path / "tree" / "Lib" / "site.py")
     return tmp_path / "tree"
 
 
