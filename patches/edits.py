@@ -43,8 +43,8 @@ ever being imported.  With this patch none of it runs unless the environment
 variable SAFESITE_MODE allows it; path entries of .pth files are kept.
 
 Lib/site.py asks Lib/_safesite.py at the first sign of startup code, and does
-not import it before.  Both new modules are those of the package safesite,
-byte for byte (safesite/core.py, safesite/keep.py).
+not import it before.  The new modules are those of the package safesite,
+byte for byte (safesite/core.py and five beside it).
 
 Vendor-only: upstream deprecates import lines from 3.15 on, runs them until
 3.17, and has no policy for the rest.""",
@@ -126,19 +126,23 @@ def hook(indent: int, *lines: str) -> str:
     return "".join(" " * indent + line + "\n" for line in lines)
 
 
+def module(name: str, does: str) -> tuple[str, str]:
+    """Return the bytes of one of the package's modules, and what it does."""
+    file = f"{name}.py"
+    return (PACKAGE / file).read_text("utf-8"), f"{does}: safesite/{file}"
+
+
+MODULES = {
+    "_safesite": module("core", "reads startup files and refuses what they would run"),
+    "_safesite_helpers": module("helpers", "runs the helper of an editable install when needed"),
+    "_safesite_inert": module("inert", "lines that do nothing"),
+    "_safesite_keep": module("keep", "what is not plainly refused, and the report"),
+    "_safesite_known": module("known", "recognises lines that need not run"),
+    "_safesite_perform": module("perform", "what is done in the place of code, from literals"),
+}
+
 NEW_FILES = (
-    NewFile(
-        SITE.name,
-        "Lib/_safesite.py",
-        (PACKAGE / "core.py").read_text("utf-8"),
-        "reads startup files and refuses what they would run: safesite/core.py",
-    ),
-    NewFile(
-        SITE.name,
-        "Lib/_safesite_keep.py",
-        (PACKAGE / "keep.py").read_text("utf-8"),
-        "what is not plainly refused, and the report: safesite/keep.py",
-    ),
+    *(NewFile(SITE.name, f"Lib/{name}.py", *text) for name, text in MODULES.items()),
     NewFile(
         SITE.name,
         "Lib/test/test_safesite.py",
@@ -171,7 +175,7 @@ _SITE_EDITS = (
         hook(
             4,
             'if _safesite().mode != "allow":',
-            "    return _startup.keep().addpackage(_startup, sitedir, name, known_paths)",
+            '    return _startup.part("keep").addpackage(_startup, sitedir, name, known_paths)',
         ),
         "a .pth file is read by safesite, also when a program asks for it",
         last="3.14",
@@ -235,7 +239,7 @@ _SITE_EDITS = (
         "            for line in imports:\n",
         hook(
             12,
-            "imports = _safesite().keep().allowed(",
+            'imports = _safesite().part("known").allowed(',
             '    _startup, imports, filename, "import line")',
         ),
         "each import line is decided on when the one before has run",
@@ -248,7 +252,7 @@ _SITE_EDITS = (
         "            for entrypoint in entrypoints:\n",
         hook(
             12,
-            "entrypoints = _safesite().keep().allowed(",
+            'entrypoints = _safesite().part("known").allowed(',
             '    _startup, entrypoints, filename, "entry point")',
         ),
         "each entry point is decided on when the one before has run",
@@ -365,11 +369,9 @@ _TEST_EDITS = (
     ),
 )
 
-_MODULES = ("_safesite", "_safesite_keep")
-
 
 def _each(template: str) -> str:
-    return "".join(template.replace("@", module) for module in _MODULES)
+    return "".join(template.replace("@", module) for module in MODULES)
 
 
 def _freeze_edits() -> tuple[Edit, ...]:

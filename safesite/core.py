@@ -1,9 +1,8 @@
 """Read startup files and refuse what they would run, for the launcher and for a patched ``site``.
 
 The way of one line: ``read_startup_file`` (bytes, once) -> ``line_records`` (a `Record` each) ->
-``Startup.decide`` -> extend ``sys.path``, or ``Startup.refuse``.  Nothing here executes text: what
-may run is handed to stock ``site``, line by line, by the module ``keep``.  Loaded at the first sign
-of startup code; imports only what stock ``site`` has loaded, and ``keep`` when needed.
+``Startup.decide`` -> extend ``sys.path``, or ``Startup.refuse``, unless `known` knows better.
+Nothing here executes text: `keep` hands stock ``site`` what may run.  Imports what site has loaded.
 """
 
 import _io
@@ -13,7 +12,6 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
 RUNNING_MODES = ("allow", "warn")
@@ -35,18 +33,19 @@ class Record(str):
     ``line`` counts from 1; 0 is the whole file.  ``runs_here``: this version would execute it.
     """
 
-    __slots__ = ("file", "kind", "line", "runs_here", "slug")
+    __slots__ = ("detail", "file", "kind", "line", "runs_here", "slug")
     file: str
     line: int
     kind: str
     slug: str
+    detail: str
     runs_here: bool
 
     def __new__(cls, text: str, file: str, line: int, kind: str, slug: str = "") -> "Record":
         """Make the record of one line; its slug is that of its kind unless another is given."""
         self = super().__new__(cls, text)
         self.file, self.line, self.kind = file, line, kind
-        self.slug = slug or kind.replace(" ", "-")
+        self.slug, self.detail = slug or kind.replace(" ", "-"), ""
         self.runs_here = slug != "other-python"
         return self
 
@@ -61,10 +60,9 @@ def read_startup_file(path: str, skips_hidden: bool) -> "bytes | None":
     Raises OSError, ValueError.  Opens only regular files: others could hold up the start for ever.
     """
     st = os.lstat(path)
-    if skips_hidden and (
-        getattr(st, "st_flags", 0) & stat.UF_HIDDEN
-        or getattr(st, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_HIDDEN
-    ):
+    hidden = getattr(st, "st_flags", 0) & stat.UF_HIDDEN
+    hidden |= getattr(st, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_HIDDEN
+    if skips_hidden and hidden:
         return None
     if stat.S_ISLNK(st.st_mode):
         st = os.stat(path)
@@ -79,7 +77,7 @@ def read_startup_file(path: str, skips_hidden: bool) -> "bytes | None":
     return data
 
 
-def line_records(file: str, lines: "Iterable[str]") -> "list[Record]":
+def line_records(file: str, lines: "list[str]") -> "list[Record]":
     """Return the path entries and executable lines among the lines of a .pth file, in order.
 
     Executable is what any supported Python would execute: lstrip() covers each one's test.  A path
@@ -116,6 +114,7 @@ class Startup:
         self.done: set[tuple[str, int]] = set()
         self.depth = self.printed = self.unprinted = self.reported = 0
         self.hinted, self.performed, self.log = False, False, ""
+        self.finders: dict[bool, Any] = {}  # of `known`: whether it stands first
 
     def serve(self, site: "Any", stock: "dict[str, Any]") -> None:
         """Decide for a ``site``, of which ``stock`` holds the original parts."""
@@ -141,31 +140,31 @@ class Startup:
         if sys.flags.ignore_environment:
             return
         if "SAFESITE_LOG" in os.environ or "SAFESITE_HINTED" in os.environ:
-            self.keep().take_environment(self)
+            self.part("keep").take_environment(self)
         self.mode = os.environ.get("SAFESITE_MODE") or default
         if self.mode not in MODES:
-            self.keep().tell_unknown_mode(self.mode)
-            self.mode = "refuse"
+            self.mode = self.part("keep").tell_unknown_mode(self.mode)
 
     @property
     def refuses(self) -> bool:
         """Whether the mode runs no startup code without permission."""
         return self.mode not in RUNNING_MODES
 
-    def keep(self) -> "Any":
-        """Return the module for all that is not plainly refused, imported when it is needed."""
-        name = "_safesite_keep" if __name__ == "_safesite" else "safesite.keep"
-        __import__(name)
+    def part(self, name: str) -> "Any":
+        """Return one of the modules beside this one, imported when it is needed."""
+        __import__(name := ("_safesite_" if __name__ == "_safesite" else "safesite.") + name)
         return sys.modules[name]
 
     def decide(self, line: "Record") -> bool:
         """Return whether an executable line or customize module may run: nothing else says yes."""
-        return line.runs_here and not self.refuses and bool(self.keep().permits(self, line))
+        return line.runs_here and not self.refuses and bool(self.part("keep").permits(self, line))
 
     def refuse(self, line: "Record") -> None:
-        """Note a refusal, once a line and process, and report it as the mode says."""
+        """Note a refusal, once a line and process, and report it; unless the line need not run."""
+        if line.kind in (IMPORT, ENTRY) and self.part("known").keeps(self, line):
+            return
         if self.refused.setdefault((line.file, line.line, line), line) is line:
-            self.keep().tell(self, line)
+            self.part("keep").tell(self, line)
 
     def begin(self) -> None:
         """Open a call into ``site``; nested calls report together, at the end of the outermost."""
@@ -177,7 +176,7 @@ class Startup:
         if not self.depth:
             self.done.clear()
             if len(self.refused) > self.reported:
-                self.keep().finish_report(self)
+                self.part("keep").finish_report(self)
 
     __enter__, __exit__ = begin, end
 
@@ -206,7 +205,7 @@ class Startup:
             lines, usual = [], False
         if usual:
             return line_records(path, lines)
-        return self.keep().read_otherwise(self, path, data, lines)  # type: ignore[no-any-return]
+        return self.part("keep").read_otherwise(self, path, data, lines)  # type: ignore[no-any-return]
 
     def add_startup_files(self, sitedir: str, known: "set[str]") -> bool:
         """Process a site directory's .pth files, to 3.14; False leaves that to stock ``site``."""
@@ -237,7 +236,7 @@ class Startup:
         records = found or []
         allowed = {line.line for line in records if line.kind == IMPORT and self.decide(line)}
         if allowed or sys.flags.verbose:
-            self.keep().feed_addpackage(self, records, allowed, sitedir, name, known_paths)
+            self.part("keep").feed_addpackage(self, records, allowed, sitedir, name, known_paths)
             return found is not None
         for line in records:
             if line.kind == IMPORT:
@@ -269,7 +268,9 @@ class Startup:
         if self.mode == "skip":
             return None, path
         self.site._trace(f"Reading startup configuration file: {path}")
-        records = self.read_pth(path) if suffix == ".pth" else self.keep().read_start(self, path)
+        records = (
+            self.read_pth(path) if suffix == ".pth" else self.part("keep").read_start(self, path)
+        )
         if records is None:
             return None, path
         self.site._trace(f"Processing {suffix} file: {path!r}")
@@ -281,7 +282,7 @@ class Startup:
                 self.refuse(line)
         return lines, path
 
-    def note_customize(self, sitedir: str, names: "Iterable[str]") -> None:
+    def note_customize(self, sitedir: str, names: "list[str]") -> None:
         """Remember a site directory whose listing may hold a customize module, in any form."""
         if any(name.lower().startswith(("sitecustomize", "usercustomize")) for name in names):
             self.customize_dirs.append(sitedir)
@@ -292,7 +293,7 @@ class Startup:
             return self.mode == "allow"
         path = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
         if path or self.customize_dirs:
-            return bool(self.keep().may_customize(self, name, path))
+            return bool(self.part("keep").may_customize(self, name, path))
         return not self.refuses
 
 

@@ -1,4 +1,4 @@
-"""What is not plainly refused: odd encodings, customize modules, the modes that run code, the log.
+"""Odd encodings, customize modules, the modes that run code, the report and the log.
 
 Loaded by ``core`` when a line needs it, never otherwise, so a start without executable lines does
 not pay for it.  Here and in ``core`` no text of a startup file is executed: what may run is handed
@@ -13,7 +13,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from safesite.core import Record, Startup
@@ -88,7 +88,9 @@ def may_customize(startup: "Startup", name: str, pythonpath: str) -> bool:
     with startup:
         for module in find_customize(startup, name, pythonpath):
             # Python would import the first alone: one behind it is nobody's to perform.
-            if not startup.decide(module) and (refused or not perform(startup, module)):
+            if not startup.decide(module) and (
+                refused or not startup.part("perform").perform(startup, module)
+            ):
                 refused.append(module)
         for module in refused:
             startup.refuse(module)
@@ -113,127 +115,6 @@ def find_customize(startup: "Startup", name: str, pythonpath: str) -> "Iterator[
             continue
         if spec is not None and spec.origin is not None:
             yield core.Record(name, spec.origin, 0, core.CUSTOMIZE, slug)
-
-
-# Performing: what is known word for word, from its literals, without running it.
-
-# What pip writes for the processes of an isolated build, up to 26.1 and from 26.2 on.
-PIP_OLD = """
-import os, site, sys
-
-# First, drop system-sites related paths.
-original_sys_path = sys.path[:]
-known_paths = set()
-for path in {sites}:
-    site.addsitedir(path, known_paths=known_paths)
-system_paths = set(
-    os.path.normcase(path)
-    for path in sys.path[len(original_sys_path):]
-)
-original_sys_path = [
-    path for path in original_sys_path
-    if os.path.normcase(path) not in system_paths
-]
-sys.path = original_sys_path
-
-# Second, add lib directories.
-# ensuring .pth file are processed.
-for path in {libs}:
-    assert not path in sys.path
-    site.addsitedir(path)
-"""
-PIP_NEW = PIP_OLD.replace(
-    PIP_OLD[PIP_OLD.index("# First") : PIP_OLD.index("known_paths")],
-    """\
-# First, discover all system-sites related paths.
-original_sys_path = sys.path[:]
-# Clear sys.path so addsitedir() will add system site paths and paths
-# added by contained .pth files to sys.path reliably. This is necessary
-# since Python 3.15, which notably no longer re-executes .pth files for
-# known paths.
-sys.path = []
-""",
-).replace(
-    PIP_OLD[PIP_OLD.index("system_paths") : PIP_OLD.index("original_sys_path = [\n")],
-    """\
-system_paths = set(os.path.normcase(path) for path in sys.path)
-
-# Drop discovered system-sites related paths.
-""",
-)
-
-
-def perform(startup: "Startup", module: "Record") -> bool:
-    """Do, once, what the ``sitecustomize`` of pip's isolated builds would do, if this is one."""
-    if module.slug != "customize-pythonpath" or module != "sitecustomize":
-        return False
-    path = sys.path[:]
-    try:
-        startup.performed = startup.performed or perform_pip(startup, module)
-    except Exception:  # noqa: BLE001 - whatever its literals make of the file system's functions
-        sys.path[:] = path
-        return False
-    return startup.performed
-
-
-def perform_pip(startup: "Startup", module: "Record") -> bool:
-    """Take this interpreter's site directories off sys.path, and add folders of pip's very build.
-
-    Only for a file directly in a folder of PYTHONPATH, by no link, that lies under no prefix and in
-    no site directory.
-    """
-    build, name = os.path.split(os.path.dirname(os.path.realpath(module.file)))
-    sites, libs = read_pip_lists(module.file)
-    own = {os.path.normcase(path) for path in startup.site.getsitepackages()}
-    prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
-    outside = {*prefixes, *own, startup.site.USER_SITE or "/", startup.site.USER_BASE or "/"}
-    if (
-        not libs
-        or name != "site"
-        or os.path.realpath(module.file) != module.file
-        or not os.path.basename(build).startswith("pip-build-env-")
-        or not own.issuperset(sites)
-        or not all(os.path.isabs(path) and is_below(path, build) for path in libs)
-        or any(is_below(build, os.path.realpath(path)) for path in outside)
-    ):
-        return False
-    path: list[Any] = sys.path[:]
-    known: set[str] = set()
-    startup.done.clear()  # they are to be read once more
-    sys.path[:] = []
-    for site_dir in sites:
-        startup.site.addsitedir(site_dir, known)
-    taken = {os.path.normcase(entry) for entry in sys.path}
-    sys.path[:] = [x for x in path if not (isinstance(x, str) and os.path.normcase(x) in taken)]
-    for lib in libs:
-        startup.site.addsitedir(lib)
-    if sys.flags.verbose:
-        say(f"safesite: {place(module.file)}: performed {module.kind}: {quoted(module)} (pip)")
-    return True
-
-
-def is_below(path: str, folder: str) -> bool:
-    """Return whether a path, without its links, lies in a folder that is not the root."""
-    return folder != os.sep and os.path.realpath(path).startswith(folder.rstrip(os.sep) + os.sep)
-
-
-def read_pip_lists(file: str) -> "tuple[list[str], list[str]]":
-    """Return the site directories and the folders that pip's ``sitecustomize`` names.
-
-    Both are empty unless the file is, to the last character, what pip writes.
-    """
-    try:
-        text = (core.read_startup_file(file, skips_hidden=False) or b"").decode()
-    except (OSError, ValueError):
-        return [], []
-    loops = [line[12:-1] for line in text.split("\n") if line.startswith("for path in ")]
-    if file.endswith(".py") and len(loops) == 2:
-        sites, libs = (loop[2:-2].replace("\\\\", "\\").split("', '") for loop in loops)
-        literals = "{" + ", ".join(map(repr, sites)) + "}", repr(libs)
-        for known in (PIP_OLD, PIP_NEW):
-            if text == known.replace("{sites}", literals[0]).replace("{libs}", literals[1]):
-                return sites, libs
-    return [], []
 
 
 # Running: the original functions of site, given only what may run.
@@ -310,16 +191,6 @@ def feed_addpackage(
     function(sitedir, name, known_paths)
 
 
-def allowed(startup: "Startup", lines: "Iterable[str]", file: str, kind: str) -> "Iterator[str]":
-    """Yield the lines that may run, each decided on when the one before has run."""
-    for text in lines:
-        line = text if isinstance(text, core.Record) else core.Record(text, file, 0, kind)
-        if startup.decide(line):
-            yield str(line)
-        else:
-            startup.refuse(line)
-
-
 class StartupCodeWarning(DeprecationWarning):
     """Startup code runs that the mode ``refuse`` would refuse."""
 
@@ -387,9 +258,10 @@ def tell(startup: "Startup", line: "Record") -> None:
         startup.unprinted += 1
 
 
-def tell_unknown_mode(mode: str) -> None:
-    """Say that a mode is unknown, and what happens instead."""
+def tell_unknown_mode(mode: str) -> str:
+    """Say that a mode is unknown, and return the one that is used instead."""
     say(f"safesite: SAFESITE_MODE: unknown mode {quoted(mode)}, so refuse is used (mode)")
+    return "refuse"
 
 
 def message(line: "Record") -> str:
@@ -397,7 +269,13 @@ def message(line: "Record") -> str:
     where = place(line.file, line.line)
     if line.kind == core.FILE:
         return f"safesite: {where}: skipped: {line} ({line.slug})"
-    return f"safesite: {where}: refused {line.kind}: {quoted(line)} ({line.slug})"
+    detail = f": {quoted(line.detail, 240)[1:-1]}" if line.detail else ""
+    return f"safesite: {where}: refused {line.kind}: {quoted(line)}{detail} ({line.slug})"
+
+
+def trace(line: "Record", how: str) -> None:
+    """Say, under ``-v``, what is done with a line that need not run."""
+    say(f"safesite: {place(line.file, line.line)}: {how} {line.kind}: {quoted(line)}")
 
 
 def quoted(text: str, width: int = 80) -> str:
@@ -433,7 +311,7 @@ def say(message: str) -> None:
 def finish_report(startup: "Startup") -> None:
     """Report what the call into ``site`` that ends now has refused: the rest, the hint, the log."""
     lines = list(startup.refused.values())
-    count = sum(line.kind != core.FILE for line in lines)
+    count = sum(line.kind not in (core.FILE, "declared name") for line in lines)
     parts = [f"and {startup.unprinted} more"] if startup.unprinted else []
     if count and startup.mode == "refuse" and not startup.hinted:
         how = "start without -E and -I, and set" if sys.flags.ignore_environment else "set"
@@ -492,6 +370,7 @@ def log_entry(startup: "Startup", line: "Record", version: str) -> str:
         "kind": line.kind,
         "text": str(line)[:4096],
         "slug": line.slug,
+        "detail": line.detail,
         "mode": startup.mode,
         "python": version,
         "executable": sys.executable or "",

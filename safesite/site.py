@@ -96,7 +96,7 @@ def addpackage(sitedir: str, name: str, known_paths: "set[str] | None") -> "set[
     """Process a .pth file: add its path entries to sys.path, refuse what it would execute."""
     if startup.mode == "allow":
         return stock["addpackage"](sitedir, name, known_paths)  # type: ignore[no-any-return]
-    return startup.keep().addpackage(startup, sitedir, name, known_paths)  # type: ignore[no-any-return]
+    return startup.part("keep").addpackage(startup, sitedir, name, known_paths)  # type: ignore[no-any-return]
 
 
 def addsitedir(sitedir: str, known_paths: "set[str] | None" = None) -> "set[str] | None":
@@ -153,7 +153,7 @@ def run_allowed(state: "Any", method: str, table: "dict[str, Any]", kind: str) -
     if startup.mode == "allow":
         stock[method](state)
     elif table:
-        lines, allowed = dict(table), startup.keep().allowed
+        lines, allowed = dict(table), startup.part("known").allowed
         with startup:
             table.update({file: allowed(startup, lines[file], file, kind) for file in lines})
             try:

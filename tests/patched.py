@@ -14,13 +14,14 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import edits
 import interpreters
 import refresh
 from environments import Environment, Outcome
 from interpreters import Interpreter
 
 PATCHES = Path(refresh.__file__).parent
-FILES = ("Lib/site.py", "Lib/_safesite.py", "Lib/_safesite_keep.py")
+FILES = ("Lib/site.py", *(f"Lib/{name}.py" for name in edits.MODULES))
 NAMES = tuple(Path(file).name for file in FILES)
 BUILDS = {"trixie": "3.13", "bookworm": "3.11"}
 

@@ -13,6 +13,7 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import edits
 import environments
 import interpreters
 import patched
@@ -87,15 +88,15 @@ def test_the_suites_of_the_patch_pass(
 
 
 def test_site_and_what_it_imports_are_frozen(patched_base: Base) -> None:
-    names = ("site", "_safesite", "_safesite_keep")
-    code = f"import _imp; print(*map(_imp.is_frozen, {names}))"
-    assert patched_base.patched.run("-I", "-c", code).split() == ["True"] * 3
+    names = ("site", *edits.MODULES)
+    code = f"import _imp; print(all(map(_imp.is_frozen, {names})))"
+    assert patched_base.patched.run("-I", "-c", code).strip() == "True"
     code = "import site; print(site.__spec__.origin)"
     assert patched_base.patched.run("-I", "-c", code).strip() == "frozen"
 
 
 def test_the_standard_library_names_them(patched_base: Base) -> None:
-    code = "import sys; print({'_safesite', '_safesite_keep'} <= sys.stdlib_module_names)"
+    code = f"import sys; print({{*{tuple(edits.MODULES)}}} <= sys.stdlib_module_names)"
     assert patched_base.patched.run("-I", "-c", code).strip() == "True"
 
 
@@ -124,7 +125,7 @@ def test_pythonpath_cannot_replace_them(patched_base: Base, tmp_path: Path) -> N
     environment = environments.make(patched_base.patched, tmp_path / "environment")
     false = environment.root / "false"
     false.mkdir()
-    for name in ("_safesite", "_safesite_keep", "site", "sitecustomize"):
+    for name in (*edits.MODULES, "site", "sitecustomize"):
         (false / f"{name}.py").write_text("print('ran')\n")
     done = environment.stock("-c", "import site; site._safesite()", PYTHONPATH=str(false))
     assert (done.code, done.out) == (0, ""), done.err

@@ -12,7 +12,8 @@ from environments import PACKAGE, Environment
 CODE = "import sys; print(*sorted(sys.modules))"
 OWN = {"safesite"}
 READING = OWN | {"safesite.core", "safesite.site"}
-KEEP = READING | {"safesite.keep"}
+KNOWN = READING | {"safesite.known"}
+KEEP = KNOWN | {"safesite.inert", "safesite.keep"}
 
 
 def modules(text: str) -> set[str]:
@@ -54,8 +55,17 @@ def test_a_script_imports_what_a_module_does(module_run: Environment) -> None:
 
 def test_a_refusal_imports_the_cold_module_alone(module_run: Environment) -> None:
     (module_run.site_packages / "foo.pth").write_text("import os\n")
-    (module_run.site_packages / "sitecustomize.py").write_text("")
     assert started(module_run) == KEEP
+
+
+def test_a_customize_module_imports_what_performs_besides(module_run: Environment) -> None:
+    (module_run.site_packages / "sitecustomize.py").write_text("")
+    assert started(module_run) == READING | {"safesite.keep", "safesite.perform"}
+
+
+def test_a_line_that_need_not_run_imports_what_recognises_it(module_run: Environment) -> None:
+    (module_run.site_packages / "e.pth").write_text("import _editable_impl_e\n")
+    assert started(module_run) == KNOWN
 
 
 def test_what_is_refused_is_not_imported(module_run: Environment) -> None:
@@ -66,15 +76,29 @@ def test_what_is_refused_is_not_imported(module_run: Environment) -> None:
     assert not {"sitecustomize", "usercustomize", "helper"} & started(module_run)
 
 
-HOT = ("__init__.py", "core.py", "keep.py", "site.py")
+HOT = (
+    "__init__.py",
+    "core.py",
+    "helpers.py",
+    "inert.py",
+    "keep.py",
+    "known.py",
+    "perform.py",
+    "site.py",
+)
 ALLOWED = {
     "_safesite",  # what core is called beside a patched site
+    "_safesite_known",
+    "_frozen_importlib",
     "_frozen_importlib_external",
+    "_imp",
+    "_thread",
     "_io",
     "collections.abc",  # below TYPE_CHECKING
     "os",
     "safesite",
     "safesite.core",
+    "safesite.known",
     "site",
     "stat",
     "sys",

@@ -13,6 +13,7 @@ import textwrap
 import zipfile
 from pathlib import Path
 
+import edits
 import environments
 import patched
 import pytest
@@ -759,9 +760,11 @@ def test_the_modules_in_the_patch_are_those_of_the_package(patched_base: Base) -
     code = "import _safesite, _safesite_keep; print(_safesite.__spec__.origin)"
     patched_base.patched.run(*patched_base.options, "-I", "-c", code)
     text = (patched.PATCHES / patched_base.stock.version / "safesite-site.diff").read_text("utf-8")
-    for name, module in (("core.py", "Lib/_safesite.py"), ("keep.py", "Lib/_safesite_keep.py")):
-        added = refresh.sections(text)[module].splitlines()[3:]
-        assert "".join(f"{line[1:]}\n" for line in added) == (PACKAGE / name).read_text("utf-8")
+    for module in edits.MODULES:
+        name = "core" if module == "_safesite" else module.removeprefix("_safesite_")
+        added = refresh.sections(text)[f"Lib/{module}.py"].splitlines()[3:]
+        source = (PACKAGE / f"{name}.py").read_text("utf-8")
+        assert "".join(f"{line[1:]}\n" for line in added) == source
 
 
 def test_the_readme_shows_the_line_that_changes_the_default(

@@ -158,7 +158,7 @@ class ChildTests(unittest.TestCase):
 
     @unittest.skipUnless(SITE_IS_FROZEN, "only a frozen module cannot be replaced")
     def test_no_file_takes_the_place_of_the_frozen_modules(self):
-        for name in ("_safesite", "_safesite_keep"):
+        for name in ("_safesite", "_safesite_keep", "_safesite_known"):
             self.write(name + ".py", "print('ran')")
         self.write("sitecustomize.py", "print('ran')")
         out, err = self.run_python(SAFESITE_MODE="refuse")

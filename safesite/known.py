@@ -1,0 +1,192 @@
+"""Lines known word for word, which need not run to do what they are for.
+
+Deferred: the helper of an editable install waits for an import that needs it; `helpers` runs it.
+Performed: `perform` does it from literals.  Inert: nothing is to do, says `inert`.  A line is
+recognised only whole; one that is almost the same is refused like any other.
+
+Loaded by ``core`` when there is an executable line that may not run; imports only what stock
+``site`` has loaded.
+"""
+
+import _frozen_importlib
+import _io
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+    from safesite.core import Record, Startup
+
+if TYPE_CHECKING or __name__ == "safesite.known":
+    from safesite import core
+else:
+    import _safesite as core
+
+UNTOUCHED = ("import-line", "entry-point")  # slugs of lines on which nothing has been decided
+
+# The helpers of each backend: how the module's name begins and ends, what an import line calls
+# after its import, and what an entry point names.
+FORMS = (
+    ("setuptools", "__editable___", "_finder", "install", ""),
+    ("editables", "_editable_impl_", "", "", ""),
+    ("editables", "__editables_", "", "", ""),  # pdm-pep517
+    ("scikit-build-core", "_editable_skbc_", "", "", "entrypoint"),
+    ("scikit-build-core", "_", "_editable", "", ""),  # to 0.12
+    ("meson-python", "_", "_editable_loader", "init", "init"),
+    ("meson-python", "_", "_editable_loader", "", ""),  # to 0.20
+)
+
+# Those whose finder stands first: it answers before a path entry of the same project does.
+FIRST = ("scikit-build-core", "meson-python")
+
+# setuptools has that in its helper, before its code, where a project has no namespace packages.
+NO_NAMESPACES = (b"\nNAMESPACES: dict[str, list[str]] = {}\n", b"\nNAMESPACES = {}\n")
+HEAD = 1 << 20
+
+# setuptools' own line, from 60.0 on, from 50.1 and from 49.3: what an unset variable stands for.
+DISTUTILS = "enabled and __import__('_distutils_hack').add_shim();"
+DISTUTILS_LINES = {
+    "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; "
+    f"enabled = os.environ.get(var, 'local') == 'local'; {DISTUTILS}": "local",
+    "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; "
+    f"enabled = os.environ.get(var, 'stdlib') == 'local'; {DISTUTILS}": "stdlib",
+    "import os; "
+    f"enabled = os.environ.get('SETUPTOOLS_USE_DISTUTILS') == 'local'; {DISTUTILS}": "stdlib",
+}
+
+OVERLAY = "import site; site.addsitedir("  # how the line of uv begins, that `perform` knows
+
+
+class Helper:
+    """A module beside a startup file that waits for an import of a name that it declares.
+
+    ``path`` is sys.path as the helper would have seen it at startup; ``data`` its source, once it
+    has been read; ``failure`` what it raised.
+    """
+
+    def __init__(self, line: "Record", form: str, module: str, call: str) -> None:
+        self.line, self.form, self.module, self.call = line, form, module, call
+        self.path = sys.path[:]
+        self.lock: Any = _frozen_importlib._ModuleLock(f"{module} (helper)")  # type: ignore[attr-defined]
+        self.data: bytes | None = None
+        self.declared: Any = None
+        self.failure: BaseException | None = None
+
+
+class Finder:
+    """Has a helper run when the program imports a module that only the helper can find.
+
+    Asks every finder that stands behind it before it answers.  ``running``, of the one that stands
+    first: the threads that run a helper, and sys.path for it.
+    """
+
+    def __init__(self, startup: "Startup") -> None:
+        self.startup = startup
+        self.waiting: list[Helper] = []
+        self.running: dict[int, list[str]] = {}
+
+    def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "Any":
+        """Return the spec of a top-level module that a helper declares; None for all others."""
+        if path is not None or not (self.waiting or self.running):
+            return None
+        standard = name in sys.stdlib_module_names or name.startswith("_safesite")
+        if standard and not self.running:
+            return None
+        return self.startup.part("helpers").find_spec(self, name, target)
+
+
+def allowed(startup: "Startup", lines: "Iterable[str]", file: str, kind: str) -> "Iterator[str]":
+    """Yield the lines that may run on 3.15, each decided on when the one before has run."""
+    for text in lines:
+        line = text if isinstance(text, core.Record) else core.Record(text, file, 0, kind)
+        if startup.decide(line):
+            yield str(line)
+        else:
+            startup.refuse(line)
+
+
+def keeps(startup: "Startup", line: "Record") -> bool:
+    """Return whether an executable line need not run: it is deferred, performed or inert."""
+    if line.slug not in UNTOUCHED or not startup.refuses:
+        return False
+    text = str(line).rstrip(" ")  # setuptools' line ends with one, which 3.15 strips
+    if line.kind == core.IMPORT and text in DISTUTILS_LINES:
+        return defer_distutils(startup, line, DISTUTILS_LINES[text])
+    form, module, call = recognise(text, line.kind)
+    if form:
+        defer(startup, line, form, module, call)
+        return True
+    if line.kind == core.ENTRY:
+        return False
+    part = "perform" if text.startswith(OVERLAY) else "inert"
+    return bool(startup.part(part).keeps(startup, line, text))
+
+
+def recognise(text: str, kind: str) -> "tuple[str, str, str]":
+    """Return the form of the helper that a line names, its module and what is called in it.
+
+    All are empty unless the line is exactly one that a build backend writes.
+    """
+    entry = kind == core.ENTRY
+    module = text.partition(":")[0] if entry else text[7:].partition(";")[0]
+    if not (module.isascii() and module.isidentifier()):
+        return "", "", ""
+    for form, start, end, call, entry_call in FORMS:
+        if entry:
+            line = f"{module}:{entry_call}" if entry_call else ""
+        else:
+            line = f"import {module}; {module}.{call}()" if call else f"import {module}"
+        if text == line and module.startswith(start) and module.endswith(end):
+            return form, module, entry_call if entry else call
+    return "", "", ""
+
+
+def defer(startup: "Startup", line: "Record", form: str, module: str, call: str) -> None:
+    """Have a helper wait, once, however often its line is met."""
+    helper = Helper(line, form, module, call)
+    stands_first = form in FIRST or (form == "setuptools" and has_namespaces(helper))
+    waiting = finder(startup, stands_first).waiting
+    if all(other.line != line or other.line.file != line.file for other in waiting):
+        waiting.append(helper)
+    trace(startup, line, "deferred")
+
+
+def finder(startup: "Startup", first: bool) -> Finder:
+    """Return the finder that stands first on sys.meta_path, or that which was put behind all."""
+    found = startup.finders.get(first)
+    if found is None:
+        found = startup.finders[first] = Finder(startup)
+        sys.meta_path.insert(0 if first else len(sys.meta_path), found)
+    return found
+
+
+def has_namespaces(helper: Helper) -> bool:
+    """Return whether a helper of setuptools has portions of namespace packages.
+
+    Other portions would be found without asking a finder behind that of the import system.
+    """
+    try:
+        with _io.open_code(f"{os.path.dirname(helper.line.file)}/{helper.module}.py") as file:
+            data = file.read(HEAD)
+            return NO_NAMESPACES[0] not in data and NO_NAMESPACES[1] not in data
+    except (OSError, ValueError):
+        return False
+
+
+def defer_distutils(startup: "Startup", line: "Record", default: str) -> bool:
+    """Have setuptools' copy of distutils wait, where the standard library has none (3.12)."""
+    enabled = os.environ.get("SETUPTOOLS_USE_DISTUTILS", default) == "local"
+    if enabled and "distutils" not in sys.stdlib_module_names:
+        defer(startup, line, "distutils", "_distutils_hack", "add_shim")
+    else:
+        trace(startup, line, "inert")
+    return True
+
+
+def trace(startup: "Startup", line: "Record", how: str) -> None:
+    """Show under ``-v`` what becomes of a line."""
+    if sys.flags.verbose:
+        startup.part("keep").trace(line, how)
