@@ -158,9 +158,10 @@ def is_same_namespace(line: "Record", text: str) -> bool:
     if not names:
         return False
     path, folder = sys.path, os.path.dirname(line.file)
-    for count, name in enumerate(names, 1):
+    for name in names:
         folder = os.path.join(folder, name)
-        spec = _frozen_importlib_external.PathFinder.find_spec(".".join(names[:count]), path)
+        # By its last part alone: the path of a dotted name asks sys.modules for its parent.
+        spec = _frozen_importlib_external.PathFinder.find_spec(name, path)
         path = list(spec.submodule_search_locations or []) if spec else []
         if spec is None or spec.origin is not None or folder not in path:
             line.slug, line.detail = "namespace", f"{name} is no namespace package without it"

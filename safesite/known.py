@@ -121,8 +121,12 @@ def keeps(startup: "Startup", line: "Record") -> bool:
         return True
     if line.kind == core.ENTRY:
         return False
-    part = "perform" if text.startswith(OVERLAY) else "inert"
-    return bool(startup.part(part).keeps(startup, line, text))
+    part = startup.part("perform" if text.startswith(OVERLAY) else "inert")
+    try:
+        return bool(part.keeps(startup, line, text))
+    except Exception as exc:  # noqa: BLE001 - a path hook, or what a literal names, may raise anything
+        line.detail = f"{type(exc).__name__}: {exc}"
+        return False
 
 
 def recognise(text: str, kind: str) -> "tuple[str, str, str]":

@@ -146,10 +146,7 @@ OVERLAY_FILE = "_uv_ephemeral_overlay.pth"
 
 def keeps(startup: "Startup", line: "Record", text: str) -> bool:
     """Add the site directories that the line of ``uv run --with`` names, if it is one."""
-    try:
-        folders = read_overlay(text)
-    except ValueError:  # its literals are no paths
-        return False
+    folders = read_overlay(text)
     if not folders or os.path.basename(line.file) != OVERLAY_FILE:
         return False
     for folder in folders:
@@ -170,7 +167,7 @@ def read_overlay(text: str) -> "list[str]":
             return []
         data = literal.removeprefix('__import__("os").fsdecode(b').removesuffix(")")
         if literal == f'__import__("os").fsdecode(b{data})':
-            folders.append(os.fsdecode(read_literal(data, "latin-1")))
+            folders.append(os.fsdecode(read_literal(data, "ascii")))
         else:
             folders.append(read_literal(literal, "utf-8").decode())
     return folders if all(os.path.isabs(folder) for folder in folders) else []
@@ -188,7 +185,7 @@ def read_literal(literal: str, encoding: str) -> bytes:
         rest.append(plain.encode(encoding))
         if not escape:
             break
-        if body[:1] == "x" and len(body) > 2 and encoding == "latin-1":
+        if body[:1] == "x" and len(body) > 2 and encoding == "ascii":
             rest.append(bytes([int(body[1:3], 16)]))
             body = body[3:]
         elif body[:1] in ("\\", '"', "'") and body:
