@@ -205,12 +205,11 @@ def parse(helper: "Helper") -> Declared:
         source = (helper.data or b"").decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Unusable("not UTF-8") from None
+    declared = Declared()
     try:
-        tree = syntax_tree(source)
+        READERS[helper.form](syntax_tree(source).body, declared)
     except Exception as exc:  # noqa: BLE001 - whatever the parser raises
         raise Unusable(f"cannot be parsed: {type(exc).__name__}: {exc}") from None
-    declared = Declared()
-    READERS[helper.form](tree.body, declared)
     declared.names = {name.partition(".")[0] for name in declared.names}
     return declared
 
@@ -310,6 +309,14 @@ def owns(startup: "Startup", helper: "Helper", spec: "Any") -> bool:
     In a site directory that is what the distribution alone claims to have installed; elsewhere what
     lies below a path of the helper's, or of its startup file, or beside its build folder.
     """
+    try:
+        return lies_in_its_own(startup, helper, spec)
+    except (OSError, ValueError):  # its literals are no paths
+        return False
+
+
+def lies_in_its_own(startup: "Startup", helper: "Helper", spec: "Any") -> bool:
+    """Do what `owns` says; raises OSError and ValueError."""
     file = str(spec.origin)
     package = spec.submodule_search_locations is not None
     entry = os.path.dirname(os.path.dirname(file) if package else file)
@@ -358,11 +365,10 @@ def is_claimed(helper: "Helper", folder: str, file: str) -> bool:
 def path_entries(startup: "Startup", helper: "Helper") -> "list[str]":
     """Return the path entries of a helper's startup file; on 3.15 also of the .pth beside it."""
     file = os.path.splitext(helper.line.file)[0] + ".pth"
-    try:
-        data = core.read_startup_file(file, skips_hidden=False) or b""
-        lines = data.removeprefix(core.BOM).decode().splitlines()
-    except (OSError, ValueError):
+    if not os.path.isfile(file):
         return []
+    data = core.read_startup_file(file, skips_hidden=False) or b""
+    lines = data.removeprefix(core.BOM).decode().splitlines()
     folder = os.path.dirname(file)
     return [
         startup.site.makepath(folder, str(line))[0]
@@ -431,7 +437,7 @@ def execute(finder: "Finder", helper: "Helper") -> None:
         del running[thread]
         if helper.failure is None:
             finder.waiting = [other for other in finder.waiting if other is not helper]
-        place_entries(helper, path)
+        place_entries(finder, helper, path)
 
 
 def load(helper: "Helper") -> "Any":
@@ -444,14 +450,25 @@ def load(helper: "Helper") -> "Any":
     return _frozen_importlib._load(spec)  # type: ignore[attr-defined]
 
 
-def place_entries(helper: "Helper", before: "list[str]") -> None:
-    """Move what a helper has appended to sys.path to where stock has it: behind its own entries."""
-    added = sys.path[len(before) :]
-    if added and sys.path[: len(before)] == before and helper.path:
-        last = helper.path[-1]
-        if last in before:
-            index = before.index(last) + 1
-            sys.path[:] = [*before[:index], *added, *before[index:]]
+def place_entries(finder: "Finder", helper: "Helper", before: "list[str]") -> None:
+    """Move what a helper has appended to sys.path to where stock has it.
+
+    Behind the entries that were there when its line was met, and what the startup files before its
+    own have added there.
+    """
+    added, last = sys.path[len(before) :], (helper.path or [""])[-1]
+    if not added or sys.path[: len(before)] != before or last not in before:
+        return
+    index = before.index(last) + 1
+    while index < len(before) and is_added_before(finder, before[index], helper):
+        index += 1
+    finder.added.update(dict.fromkeys(added, helper.line.file))
+    sys.path[:] = [*before[:index], *added, *before[index:]]
+
+
+def is_added_before(finder: "Finder", entry: str, helper: "Helper") -> bool:
+    """Return whether a helper has added an entry whose startup file comes before another's."""
+    return entry in finder.added and finder.added[entry] < helper.line.file
 
 
 # Reporting what is wrong with a helper; the program goes on.

@@ -4,6 +4,7 @@ Loaded for an import line that is not that of a helper; imports only what stock 
 """
 
 import _frozen_importlib_external
+import _io
 import os
 import sys
 
@@ -148,11 +149,20 @@ mp = (m or []) and m.__dict__.setdefault('__path__',[]);(p not in mp) and mp.app
 CHILD = ";m and setattr(sys.modules['{parent}'], '{child}', m)"
 
 
-def is_same_namespace(line: "Record", text: str) -> bool:
-    """Return whether a line of an ``*-nspkg.pth`` file makes the namespace package that Python has.
+# The whole of an ``__init__.py`` that gives a package all portions on sys.path.
+PORTIONS = (
+    b"__path__ = __import__('pkgutil').extend_path(__path__, __name__)",
+    b'__path__ = __import__("pkgutil").extend_path(__path__, __name__)',
+    b"from pkgutil import extend_path\n__path__ = extend_path(__path__, __name__)",
+)
 
-    It does where the folder beside the file has no ``__init__``, and where no module of the same
-    name comes first on sys.path.
+
+def is_same_namespace(line: "Record", text: str) -> bool:
+    """Return whether Python finds all that a line of an ``*-nspkg.pth`` file lets it find.
+
+    It does where the folder beside the file is a portion of a namespace package (PEP 420), or has
+    an ``__init__.py`` that does nothing but look for the others; and nothing comes before it on
+    sys.path.
     """
     names = read_namespace(text)
     if not names:
@@ -163,10 +173,20 @@ def is_same_namespace(line: "Record", text: str) -> bool:
         # By its last part alone: the path of a dotted name asks sys.modules for its parent.
         spec = _frozen_importlib_external.PathFinder.find_spec(name, path)
         path = list(spec.submodule_search_locations or []) if spec else []
-        if spec is None or spec.origin is not None or folder not in path:
+        same = spec is not None and (spec.origin is None or looks_for_portions(spec.origin))
+        if folder not in path or not same:
             line.slug, line.detail = "namespace", f"{name} is no namespace package without it"
             return False
     return True
+
+
+def looks_for_portions(path: str) -> bool:
+    """Return whether a package's source does nothing but look for its portions."""
+    if not path.endswith(".py"):
+        return False
+    with _io.open_code(path) as file:
+        source = file.read(200)
+        return not file.read(1) and source.strip().replace(b"\r\n", b"\n") in PORTIONS
 
 
 def read_namespace(text: str) -> "list[str]":

@@ -9,7 +9,6 @@ Loaded by ``core`` when there is an executable line that may not run; imports on
 """
 
 import _frozen_importlib
-import _io
 import os
 import sys
 
@@ -44,7 +43,6 @@ FIRST = ("scikit-build-core", "meson-python")
 
 # setuptools has that in its helper, before its code, where a project has no namespace packages.
 NO_NAMESPACES = (b"\nNAMESPACES: dict[str, list[str]] = {}\n", b"\nNAMESPACES = {}\n")
-HEAD = 1 << 20
 
 # setuptools' own line, from 60.0 on, from 50.1 and from 49.3: what an unset variable stands for.
 DISTUTILS = "enabled and __import__('_distutils_hack').add_shim();"
@@ -57,7 +55,16 @@ DISTUTILS_LINES = {
     f"enabled = os.environ.get('SETUPTOOLS_USE_DISTUTILS') == 'local'; {DISTUTILS}": "stdlib",
 }
 
-OVERLAY = "import site; site.addsitedir("  # how the line of uv begins, that `perform` knows
+# How the import lines begin that other modules know; others need not load these.
+STARTS = {
+    "perform": ("import site; site.addsitedir(",),
+    "inert": (
+        "import os; exec(",
+        "import os, sys;exec(",
+        "import sys; exec(",
+        "import sys, types, os;",
+    ),
+}
 
 
 class Helper:
@@ -87,14 +94,16 @@ class Finder:
         self.startup = startup
         self.waiting: list[Helper] = []
         self.running: dict[int, list[str]] = {}
+        self.added: dict[str, str] = {}  # entries of sys.path, and the startup file of their helper
 
     def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "Any":
         """Return the spec of a top-level module that a helper declares; None for all others."""
         if path is not None or not (self.waiting or self.running):
             return None
-        standard = name in sys.stdlib_module_names or name.startswith("_safesite")
-        if standard and not self.running:
+        if name in sys.stdlib_module_names and not self.running:
             return None
+        if name == "safesite" or name.startswith("_safesite"):
+            return None  # what the next line imports
         return self.startup.part("helpers").find_spec(self, name, target)
 
 
@@ -119,9 +128,14 @@ def keeps(startup: "Startup", line: "Record") -> bool:
     if form:
         defer(startup, line, form, module, call)
         return True
-    if line.kind == core.ENTRY:
-        return False
-    part = startup.part("perform" if text.startswith(OVERLAY) else "inert")
+    for part, starts in STARTS.items():
+        if line.kind == core.IMPORT and text.startswith(starts):
+            return is_kept_by(startup.part(part), startup, line, text)
+    return False
+
+
+def is_kept_by(part: "Any", startup: "Startup", line: "Record", text: str) -> bool:
+    """Return whether one of the other modules keeps a line; whatever it raises, it does not."""
     try:
         return bool(part.keeps(startup, line, text))
     except Exception as exc:  # noqa: BLE001 - a path hook, or what a literal names, may raise anything
@@ -162,8 +176,10 @@ def finder(startup: "Startup", first: bool) -> Finder:
     """Return the finder that stands first on sys.meta_path, or that which was put behind all."""
     found = startup.finders.get(first)
     if found is None:
-        found = startup.finders[first] = Finder(startup)
-        sys.meta_path.insert(0 if first else len(sys.meta_path), found)
+        made = Finder(startup)
+        found = startup.finders.setdefault(first, made)
+        if found is made:  # and no other thread has been faster
+            sys.meta_path.insert(0 if first else len(sys.meta_path), made)
     return found
 
 
@@ -172,12 +188,12 @@ def has_namespaces(helper: Helper) -> bool:
 
     Other portions would be found without asking a finder behind that of the import system.
     """
+    path = f"{os.path.dirname(helper.line.file)}/{helper.module}.py"
     try:
-        with _io.open_code(f"{os.path.dirname(helper.line.file)}/{helper.module}.py") as file:
-            data = file.read(HEAD)
-            return NO_NAMESPACES[0] not in data and NO_NAMESPACES[1] not in data
+        data = core.read_startup_file(path, skips_hidden=False) or b""
     except (OSError, ValueError):
         return False
+    return NO_NAMESPACES[0] not in data and NO_NAMESPACES[1] not in data
 
 
 def defer_distutils(startup: "Startup", line: "Record", default: str) -> bool:

@@ -13,7 +13,7 @@ CODE = "import sys; print(*sorted(sys.modules))"
 OWN = {"safesite"}
 READING = OWN | {"safesite.core", "safesite.site"}
 KNOWN = READING | {"safesite.known"}
-KEEP = KNOWN | {"safesite.inert", "safesite.keep"}
+KEEP = KNOWN | {"safesite.keep"}
 
 
 def modules(text: str) -> set[str]:

@@ -44,6 +44,13 @@ def startup(monkeypatch: pytest.MonkeyPatch) -> core.Startup:
     return core.Startup()
 
 
+@pytest.mark.parametrize(
+    "line", [x for x in LINES if x["is"] in ("inert", "namespace")], ids=name_of
+)
+def test_each_begins_as_those_that_are_looked_at(line: dict[str, Any]) -> None:
+    assert line["text"].startswith(known.STARTS["inert"])
+
+
 # Lines that wait for an environment variable.
 
 
@@ -142,6 +149,7 @@ def namespace(environment: Environment) -> Environment:
     return environment
 
 
+PORTIONS = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
 LOOK = "import ns.one, ns.deep.two; print(ns.one.WHERE, ns.deep.two.WHERE, *ns.__path__)"
 
 
@@ -172,10 +180,18 @@ def test_several_folders_are(namespace: Environment, template: str) -> None:
         assert namespace.stock("app.py").out == done.out
 
 
+def test_a_package_that_only_looks_for_its_portions_is_one(namespace: Environment) -> None:
+    (namespace.site_packages / "ns" / "__init__.py").write_text(PORTIONS)
+    stock, done = namespace.stock("-c", LOOK), namespace.launched("-c", LOOK)
+    assert (done.out, done.err) == (stock.out, "")
+
+
 @pytest.mark.parametrize(
     "file, content",
     [
-        ("ns/__init__.py", "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"),
+        ("ns/__init__.py", PORTIONS + "print('more')\n"),
+        ("ns/__init__.py", PORTIONS + "\n" * 400 + "print('more')\n"),
+        ("ns/__init__.py", "__import__('pkg_resources').declare_namespace(__name__)\n"),
         ("ns/__init__.py", ""),
         ("ns.py", ""),
         ("ns/deep/__init__.py", ""),

@@ -94,6 +94,16 @@ class ModeTests(SiteDirectory):
         self.assertFalse(hasattr(builtins, self.marker))
         self.assertTrue(self.added())
 
+    def test_a_line_that_waits_for_a_variable_is_passed_over(self):
+        line = "import os; exec(\'try: __import__(\"coloredlogs\").auto_install() if os.environ"
+        line += ".get(\"COLOREDLOGS_AUTO_INSTALL\") else None\\nexcept ImportError: pass\')\n"
+        self.write("code.pth", line)
+        with os_helper.EnvironmentVarGuard() as environ:
+            environ.unset("COLOREDLOGS_AUTO_INSTALL")
+            self.assertEqual(self.add("refuse")[1], "")
+            environ["COLOREDLOGS_AUTO_INSTALL"] = "1"
+            self.assertIn("COLOREDLOGS_AUTO_INSTALL is set", self.add("refuse")[1])
+
     @unittest.skipUnless(hasattr(site, "StartupState"), "entry points are new in 3.15")
     def test_entry_point(self):
         self.write("code.start", "os:getcwd\n")
@@ -149,6 +159,41 @@ class ChildTests(unittest.TestCase):
             "import os, site; os.environ['SAFESITE_MODE'] = 'allow'; print(site._safesite().mode)"
         )
         self.assertEqual(self.run_python(code=code, SAFESITE_MODE="quiet")[0], "quiet")
+
+    def test_the_helper_of_an_editable_install_runs_when_it_is_needed(self):
+        self.write("a.pth", "import _editable_impl_spam\n")
+        self.write(
+            "_editable_impl_spam.py",
+            """if True:
+            import sys
+            from importlib.machinery import PathFinder
+
+            class F:
+                @classmethod
+                def map_module(cls, name, path):
+                    cls.name, cls.path = name, path
+                    sys.meta_path.append(cls)
+
+                @classmethod
+                def find_spec(cls, name, path=None, target=None):
+                    return PathFinder.find_spec(name, [cls.path]) if name == cls.name else None
+
+            F.map_module("spam_safesite", sys.argv[1])
+            """,
+        )
+        os.mkdir(os.path.join(self.folder, "project"))
+        self.write(os.path.join("project", "spam_safesite.py"), "")
+        code = f"""if True:
+            import site, sys
+            sys.argv.append({os.path.join(self.folder, "project")!r})
+            sys.path.remove({self.folder!r})
+            site.addsitedir({self.folder!r})
+            print("_editable_impl_spam" in sys.modules)
+            import spam_safesite
+            print("_editable_impl_spam" in sys.modules)
+        """
+        out, err = self.run_python(code=code, SAFESITE_MODE="refuse")
+        self.assertEqual((out.split(), err), (["False", "True"], ""))
 
     @unittest.skipUnless(os.name == "posix", "they are modules of other platforms")
     def test_modules_of_other_platforms_cannot_be_imported(self):
