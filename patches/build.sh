@@ -201,17 +201,19 @@ apt-get -y --no-install-recommends -P nocheck --arch-only build-dep ./
 DEB_BUILD_OPTIONS="nocheck nobench noopt parallel=$(nproc)" DEB_BUILD_PROFILES=nocheck dpkg-buildpackage -B -us -uc
 cd /build
 apt-get install -y "$PWD"/libpython3.*-minimal_*.deb "$PWD"/python3.*-minimal_*.deb "$PWD"/libpython3.*-stdlib_*.deb "$PWD"/python3.1?_*.deb
-apt-get install -y --no-install-recommends python3-setuptools
+apt-get install -y --no-install-recommends python3-setuptools python3-zope.interface
 PACKAGES
     say "building the packages; $log tells how far it is"
     logged chroot "$chroot" sh /build/packages
     # shellcheck disable=SC2016 # a variable of dpkg-query
     changed=$(chroot "$chroot" dpkg-query -W -f '${Version}' "python$version")
     [[ $changed == *+safesite1 ]] || die "the installed python$version is $changed"
-    echo "python$version $changed, with Debian's own python3-setuptools:"
+    echo "python$version $changed, with Debian's own python3-setuptools and python3-zope.interface:"
     chroot "$chroot" "python$version" -c 'import site; print("site is", site.__spec__.origin)' 2>&1
-    chroot "$chroot" "python$version" -c pass 2>&1 | grep '^safesite: .*distutils-precedence.pth:1: refused import line'
-    chroot "$chroot" env SAFESITE_MODE=allow "python$version" -c 'import sys; print("allowed:", "_distutils_hack" in sys.modules)'
+    chroot "$chroot" "python$version" -c pass 2>&1 | grep '^safesite: .*-nspkg.pth:1: refused import line'
+    code='import sys; print("at startup:", "_distutils_hack" in sys.modules)'
+    chroot "$chroot" "python$version" -c "$code; import distutils; print(distutils.__file__)" 2>/dev/null
+    chroot "$chroot" env SAFESITE_MODE=allow "python$version" -c "$code"
 }
 
 unmount() {

@@ -36,7 +36,6 @@ SUITES = (
 # Of these the patch changes one: it is skipped where startup code is refused.  The other asserts
 # that pip says nothing on standard error, and on 3.11 it brings a setuptools whose line is refused.
 CHANGED = {"test.test_site.ImportSideEffectTests.test_sitecustomize_executed": "skipped"}
-CHANGED_311 = CHANGED | {"test.test_venv.EnsurePipTest.test_with_pip": "failure"}
 CLEAN = {
     name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "SAFESITE"))
 }
@@ -68,8 +67,7 @@ def test_the_suites_of_cpython_end_as_without_the_patch(patched_base: Base, tmp_
     assert len(stock) > 1000
     there = run_suites(patched_base.patched.path, tmp_path / "patched", *SUITES)
     differ = {name for name in stock | there if stock.get(name) != there.get(name)}
-    changed = CHANGED_311 if patched_base.stock.version == "3.11" else CHANGED
-    assert {name: there[name] for name in differ} == changed
+    assert {name: there[name] for name in differ} == CHANGED
 
 
 @pytest.mark.parametrize("options", [(), ("-W", "default", "-bb", "-E", "-R")])

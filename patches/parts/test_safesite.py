@@ -5,6 +5,7 @@ import builtins
 import os
 import site
 import sys
+import textwrap
 import unittest
 import warnings
 from test.support import captured_stderr, os_helper
@@ -164,7 +165,7 @@ class ChildTests(unittest.TestCase):
         self.write("a.pth", "import _editable_impl_spam\n")
         self.write(
             "_editable_impl_spam.py",
-            """if True:
+            textwrap.dedent("""
             import sys
             from importlib.machinery import PathFinder
 
@@ -179,7 +180,7 @@ class ChildTests(unittest.TestCase):
                     return PathFinder.find_spec(name, [cls.path]) if name == cls.name else None
 
             F.map_module("spam_safesite", sys.argv[1])
-            """,
+            """),
         )
         os.mkdir(os.path.join(self.folder, "project"))
         self.write(os.path.join("project", "spam_safesite.py"), "")
