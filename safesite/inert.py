@@ -104,10 +104,17 @@ WAITS_FOR_TEXT = {
 }
 
 
+# Of virtualenv to 21.5 and uv to 0.12: keeps a configuration file of distutils from leading out of
+# the environment.  What reads that file, distutils and setuptools, does so by itself.
+VIRTUALENV = "import _virtualenv"
+
+
 def keeps(startup: "Startup", line: "Record", text: str) -> bool:
     """Return whether a line does nothing; its slug says why a known one would do something."""
     inert = is_unset(line, text)
-    if inert is None:
+    if text == VIRTUALENV:
+        inert = os.path.basename(line.file) == "_virtualenv.pth"
+    elif inert is None:
         inert = text.startswith(NAMESPACE) and is_same_namespace(line, text)
     if inert:
         startup.part("known").trace(startup, line, "inert")

@@ -63,6 +63,7 @@ STARTS = {
         "import os, sys;exec(",
         "import sys; exec(",
         "import sys, types, os;",
+        "import _virtualenv",
     ),
 }
 

@@ -12,7 +12,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+import environments
 import pytest
+from conftest import need
 from environments import Environment
 
 from safesite import core, inert, known, perform
@@ -113,6 +115,26 @@ def test_a_set_variable_is_named_on_standard_error(environment: Environment) -> 
     assert done.err == ""
     done = environment.launched("-c", "pass", options=("-v",))
     assert any(": inert import line: " in x for x in done.reports)
+
+
+def test_the_line_of_virtualenv_is_inert_in_its_file_alone(environment: Environment) -> None:
+    (environment.site_packages / "_virtualenv.py").write_text("raise SystemExit('ran')")
+    (environment.site_packages / "_virtualenv.pth").write_text("import _virtualenv")
+    assert environment.launched("-c", "pass").err == ""
+    (environment.site_packages / "other.pth").write_text("import _virtualenv")
+    (report, _hint) = environment.launched("-c", "pass").reports
+    assert "other.pth:1: refused import line" in report
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.11"])  # later ones have no distutils
+def test_what_it_guards_against_is_ignored_without_it(version: str, tmp_path: Path) -> None:
+    environment = environments.make(need(version), tmp_path / "environment")
+    (environment.home / ".pydistutils.cfg").write_text("[install]\nprefix = /elsewhere\n")
+    code = (
+        "from distutils.dist import Distribution; d = Distribution(); d.parse_config_files();"
+        "print(d.find_config_files() != [], d.get_option_dict('install'))"
+    )
+    assert environment.launched("-c", code, options=("-W", "ignore")).out == "True {}\n"
 
 
 # Namespace packages.
