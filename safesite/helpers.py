@@ -14,13 +14,14 @@ import _frozen_importlib_external
 import _imp
 import _io
 import _thread
+import _warnings
 import os
 import stat
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from safesite.core import Startup
@@ -46,12 +47,17 @@ class Unusable(Exception):
 
 
 class Declared:
-    """What a helper declares: top-level names, those of namespaces, and paths that are its own."""
+    """What a helper declares: names, those of namespaces, and where it has its modules.
+
+    ``files`` are those of a module, ``folders`` hold all its modules, ``builds`` lie in a project.
+    """
 
     def __init__(self) -> None:
         self.names: set[str] = set()
         self.namespaces: set[str] = set()
-        self.paths: list[str] = []
+        self.files: dict[str, str] = {}
+        self.folders: list[str] = []
+        self.builds: list[str] = []
 
 
 # Finding: which helper an import needs.
@@ -70,16 +76,34 @@ def find_spec(finder: "Finder", name: str, target: "Any") -> "Any":
         return _frozen_importlib_external.PathFinder.find_spec(name, path, target)
     if name in sys.stdlib_module_names or name.partition(".")[0] in NEVER:
         return None
+    asking = _thread.get_ident(), name
+    if asking in finder.asking:  # by one of those that are asked
+        return None
+    finder.asking.add(asking)
+    try:
+        return find_for_program(finder, name, target)
+    finally:
+        finder.asking.discard(asking)
+
+
+def find_for_program(finder: "Finder", name: str, target: "Any") -> "Any":
+    """Return the spec of a top-level module that the program imports, as `find_spec` says."""
     candidates = [h for h in finder.waiting if mentions(finder.startup, h, name)]
+    if name in finder.ran:  # this search may have begun before the helper's finder was there
+        return ask(others(finder), name, target)
     if not candidates:
         return None
-    spec = ask(behind(finder), name, target)
+    spec = ask(behind(finder), name, target, patiently=True)
     for helper in candidates:
         if provides(finder.startup, helper, name, spec):
             run(finder, helper, name)
-            others = [other for other in sys.meta_path if type(other) is not type(finder)]
-            spec = ask(others, name, target)
+            spec = ask(others(finder), name, target)
     return spec
+
+
+def others(finder: "Finder") -> "list[Any]":
+    """Return all finders but ours."""
+    return [other for other in sys.meta_path if type(other) is not type(finder)]
 
 
 def behind(finder: "Finder") -> "list[Any]":
@@ -89,19 +113,30 @@ def behind(finder: "Finder") -> "list[Any]":
     return [other for other in found[place + 1 :] if type(other) is not type(finder)]
 
 
-def ask(finders: "list[Any]", name: str, target: "Any") -> "Any":
-    """Return the first spec that one of the finders has, as the import system does."""
+def ask(finders: "list[Any]", name: str, target: "Any", *, patiently: bool = False) -> "Any":
+    """Return the first spec that one of the finders has, as the import system does.
+
+    ``patiently``: one that raises has no answer; the import system asks it again if nobody has.
+    """
     for finder in finders:
-        find = getattr(finder, "find_spec", None)
-        if find is not None:
-            spec = find(name, None, target)
-        elif sys.version_info < (3, 12):
-            spec = _frozen_importlib._find_spec_legacy(finder, name, None)  # type: ignore[attr-defined]
-        else:
+        try:
+            spec = ask_one(finder, name, target)
+        except Exception as exc:
+            if not patiently or isinstance(exc, (RecursionError, MemoryError)):
+                raise
             spec = None
         if spec is not None:
             return spec
     return None
+
+
+def ask_one(finder: "Any", name: str, target: "Any") -> "Any":
+    """Return what a finder answers; up to 3.11 it may be one of the old kind."""
+    find = getattr(finder, "find_spec", None)
+    if find is not None:
+        return find(name, None, target)
+    legacy: Any = getattr(_frozen_importlib, "_find_spec_legacy", None)
+    return legacy and legacy(finder, name, None)
 
 
 def mentions(startup: "Startup", helper: "Helper", name: str) -> bool:
@@ -109,10 +144,10 @@ def mentions(startup: "Startup", helper: "Helper", name: str) -> bool:
     if helper.form == "distutils":
         return name == "distutils" and os.path.isfile(place(helper))
     if helper.data is None:
-        helper.data = b""
         try:
             helper.data = read(helper)
         except Unusable as exc:
+            helper.data = b""
             refuse(startup, helper, str(exc))
     return name.encode("utf-8", "surrogatepass") in helper.data
 
@@ -133,7 +168,7 @@ def provides(startup: "Startup", helper: "Helper", name: str, spec: "Any") -> bo
     if spec is None or (namespace and (first or name in declared.namespaces)):
         return True
     if first and not owns(startup, helper, spec):
-        report(startup, helper, [name], "answered-elsewhere")
+        report(startup, helper, [name], "answered-elsewhere", f"{spec.origin} is imported")
         return False
     return first
 
@@ -146,18 +181,19 @@ def is_namespace(spec: "Any") -> bool:
 def declare(startup: "Startup", helper: "Helper") -> "Any":
     """Return what a helper declares, read once; nothing of one that cannot be read."""
     if helper.declared is None:
-        helper.declared = Declared()
+        declared = Declared()
+        never: set[str] = set()
         if helper.form == "distutils":
-            helper.declared.names.add("distutils")
-            return helper.declared
-        try:
-            helper.declared = parse(helper)
-        except Unusable as exc:
-            refuse(startup, helper, str(exc))
-            return helper.declared
-        never = {n for n in helper.declared.names if n in NEVER or n in sys.stdlib_module_names}
-        helper.declared.names -= never
-        report(startup, helper, sorted(never), "never-answered")
+            declared.names.add("distutils")
+        else:
+            try:
+                declared = parse(helper)
+            except Unusable as exc:
+                refuse(startup, helper, str(exc))
+            never = {n for n in declared.names if n in NEVER or n in sys.stdlib_module_names}
+        declared.names -= never
+        helper.declared = declared
+        report(startup, helper, sorted(never), "never-answered", "a name of Python's own")
     return helper.declared
 
 
@@ -174,9 +210,9 @@ def read(helper: "Helper") -> bytes:
     """Return the source of a helper; raises Unusable unless it is just a file beside the line."""
     path = place(helper)
     try:
-        for name in os.listdir(os.path.dirname(path)):
-            if name == helper.module or is_twin(name, helper.module):
-                raise Unusable(f"{name} is another form of it")
+        for suffix in ("", *_imp.extension_suffixes()):  # these come before a .py file
+            if os.path.lexists(path[:-3] + suffix):
+                raise Unusable(f"{helper.module}{suffix} is another form of it")
         st = os.lstat(path)
         if stat.S_ISLNK(st.st_mode):
             real, folder = os.path.realpath(path), os.path.realpath(os.path.dirname(path))
@@ -194,11 +230,6 @@ def read(helper: "Helper") -> bytes:
     return data
 
 
-def is_twin(name: str, module: str) -> bool:
-    """Return whether a file would be imported in the place of a helper's source."""
-    return any(name == module + suffix for suffix in _imp.extension_suffixes())
-
-
 def parse(helper: "Helper") -> Declared:
     """Return what the source of a helper declares; raises Unusable."""
     try:
@@ -208,19 +239,35 @@ def parse(helper: "Helper") -> Declared:
     declared = Declared()
     try:
         READERS[helper.form](syntax_tree(source).body, declared)
-    except Exception as exc:  # noqa: BLE001 - whatever the parser raises
+    except Exception as exc:
+        if isinstance(exc, RecursionError) and is_deep():
+            raise  # it is the program that has gone too deep
         raise Unusable(f"cannot be parsed: {type(exc).__name__}: {exc}") from None
     declared.names = {name.partition(".")[0] for name in declared.names}
     return declared
 
 
-def syntax_tree(source: str) -> "Any":
-    """Return the syntax tree of a source, and let the parser warn of nothing."""
-    import warnings
+def is_deep(more: int = 200) -> bool:
+    """Return whether the program is near the recursion limit: a helper needs less than that."""
+    try:
+        return more > 0 and is_deep(more - 1)
+    except RecursionError:
+        return True
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+
+def syntax_tree(source: str) -> "Any":
+    """Return the syntax tree of a source, and let the parser warn of nothing.
+
+    By a filter alone: warnings.catch_warnings() would have the program's own shown once more.
+    """
+    filters: list[Any] = getattr(sys.modules.get("warnings"), "filters", _warnings.filters)
+    ignore = ("ignore", None, Warning, None, 0)
+    filters.insert(0, ignore)
+    try:
         return compile(source, "<helper>", "exec", ONLY_AST, dont_inherit=True)
+    finally:
+        if ignore in filters:  # another thread may have reset them
+            filters.remove(ignore)
 
 
 def kind(node: object) -> str:
@@ -270,16 +317,18 @@ def read_scikit_build_core(body: "list[Any]", declared: Declared) -> None:
             for arg in args[:3]:
                 declared.names.update(strings(arg))
                 if kind(arg) == "Dict":
-                    declared.paths += literal_paths(arg.values)
+                    declared.files |= {n: f for n, f in pairs(arg) if n not in declared.files}
         elif name == "install_inplace" and len(args) > 1:
             declared.names.update(strings(args[0]))
-            declared.paths += literal_paths(args[1:2])
+            declared.folders += strings(args[1])
 
 
-def literal_paths(nodes: "list[Any]") -> "list[str]":
-    """Return the strings in a list of nodes, each a string or a list of strings."""
-    found = [n.value for n in nodes if kind(n) == "Constant" and isinstance(n.value, str)]
-    return found + [path for node in nodes for path in strings(node)]
+def pairs(node: "Any") -> "Iterator[tuple[str, str]]":
+    """Yield the keys and values of a literal dictionary that are strings."""
+    for key, value in zip(node.keys, node.values, strict=True):
+        parts = [p.value for p in (key, value) if kind(p) == "Constant"]
+        if len(parts) == 2 and all(isinstance(part, str) for part in parts):
+            yield parts[0], parts[1]
 
 
 def read_meson_python(body: "list[Any]", declared: Declared) -> None:
@@ -289,7 +338,8 @@ def read_meson_python(body: "list[Any]", declared: Declared) -> None:
             for arg in args:
                 if kind(arg) == "Set":
                     declared.names.update(strings(arg))
-            declared.paths += literal_paths([arg for arg in args if kind(arg) == "Constant"])
+            constants = [arg.value for arg in args if kind(arg) == "Constant"]
+            declared.builds += [value for value in constants if isinstance(value, str)]
 
 
 READERS = {
@@ -306,8 +356,9 @@ READERS = {
 def owns(startup: "Startup", helper: "Helper", spec: "Any") -> bool:
     """Return whether a module lies where the helper's distribution has its files.
 
-    In a site directory that is what the distribution alone claims to have installed; elsewhere what
-    lies below a path of the helper's, or of its startup file, or beside its build folder.
+    In a site directory that is what the distribution alone claims to have installed; elsewhere the
+    file that the helper names for the module, or what lies in a folder of the helper's, in a path
+    entry of its startup file, or in the project that holds its build folder.
     """
     try:
         return lies_in_its_own(startup, helper, spec)
@@ -322,13 +373,20 @@ def lies_in_its_own(startup: "Startup", helper: "Helper", spec: "Any") -> bool:
     entry = os.path.dirname(os.path.dirname(file) if package else file)
     if is_site_directory(startup, helper, entry):
         return is_claimed(helper, entry, os.path.relpath(file, entry).replace(os.sep, "/"))
-    real, real_entry = os.path.realpath(file), os.path.realpath(entry)
-    for path in helper.declared.paths + path_entries(startup, helper):
-        own = os.path.realpath(path) if os.path.isabs(path) else ""
-        beside = helper.form == "meson-python" and is_below(own, real_entry)
-        if own and (real == own or is_below(real, own) or beside):
-            return True
-    return False
+    if is_same(helper.declared.files.get(spec.name, ""), file):
+        return True
+    if any(is_same(own, entry) for own in helper.declared.folders + path_entries(startup, helper)):
+        return True
+    return any(
+        is_below(os.path.realpath(build), os.path.realpath(entry))
+        for build in helper.declared.builds
+        if os.path.isabs(build) and os.path.isdir(os.path.join(build, "meson-info"))
+    )
+
+
+def is_same(own: str, path: str) -> bool:
+    """Return whether an absolute path of a helper's is another path, whatever links lead there."""
+    return os.path.isabs(own) and os.path.realpath(own) == os.path.realpath(path)
 
 
 def is_below(path: str, folder: str) -> bool:
@@ -355,8 +413,7 @@ def is_claimed(helper: "Helper", folder: str, file: str) -> bool:
     for name in os.listdir(folder):
         record = os.path.join(folder, name, "RECORD")
         if name.endswith(".dist-info") and os.path.isfile(record):
-            with _io.open_code(record) as stream:
-                lines = b"\n" + stream.read(core.SIZE_CAP)
+            lines = b"\n" + (core.read_startup_file(record, skips_hidden=False) or b"")
             if f"\n{file},".encode() in lines:
                 claims.append(f"\n{helper.module}.py,".encode() in lines)
     return bool(claims) and all(claims)
@@ -397,7 +454,7 @@ def run(finder: "Finder", helper: "Helper", name: str) -> None:
         finally:
             helper.lock.release()
     if helper.failure is not None:
-        what = f"{type(helper.failure).__name__}: {helper.failure}"
+        what = f"{type(helper.failure).__name__}: {ascii(str(helper.failure))[1:-1]}"
         text = f"{name!r} needs {place(helper)}, which failed: {what}"
         raise ImportError(text, name=name, path=place(helper)) from helper.failure
 
@@ -425,19 +482,25 @@ class Unlocked:
 def execute(finder: "Finder", helper: "Helper") -> None:
     """Import a helper from its file, and call what its line calls."""
     running = known.finder(finder.startup, first=True).running
-    thread, path = _thread.get_ident(), sys.path[:]
+    thread, path, finders = _thread.get_ident(), sys.path[:], sys.meta_path[:]
     running[thread] = helper.path
     try:
         module = sys.modules.get(helper.module) or load(helper)
         if helper.call:
             getattr(module, helper.call)()
-    except Exception as exc:  # noqa: BLE001 - it reaches the program as an ImportError
+        finder.ran |= helper.declared.names
+        finder.waiting = [other for other in finder.waiting if other is not helper]
+    except (RecursionError, MemoryError, KeyboardInterrupt):
+        raise  # it says nothing about the helper, which may yet run
+    except BaseException as exc:
         helper.failure = exc
+        if not isinstance(exc, Exception):
+            raise
     finally:
         del running[thread]
-        if helper.failure is None:
-            finder.waiting = [other for other in finder.waiting if other is not helper]
-        place_entries(finder, helper, path)
+        last = finder.startup.finders[False]
+        place_entries(last, helper, path)
+        place_finders(last, helper, finders)
 
 
 def load(helper: "Helper") -> "Any":
@@ -459,16 +522,31 @@ def place_entries(finder: "Finder", helper: "Helper", before: "list[str]") -> No
     added, last = sys.path[len(before) :], (helper.path or [""])[-1]
     if not added or sys.path[: len(before)] != before or last not in before:
         return
-    index = before.index(last) + 1
-    while index < len(before) and is_added_before(finder, before[index], helper):
-        index += 1
+    index = place_of(finder, helper, before, before.index(last) + 1)
     finder.added.update(dict.fromkeys(added, helper.line.file))
     sys.path[:] = [*before[:index], *added, *before[index:]]
 
 
-def is_added_before(finder: "Finder", entry: str, helper: "Helper") -> bool:
-    """Return whether a helper has added an entry whose startup file comes before another's."""
-    return entry in finder.added and finder.added[entry] < helper.line.file
+def place_finders(finder: "Finder", helper: "Helper", before: "list[Any]") -> None:
+    """Move finders that a helper has put last to where stock has them: before the program's own.
+
+    ``finder`` marks that place: it was put last at startup.
+    """
+    found = sys.meta_path
+    added = found[len(before) :]
+    if added and found[: len(before)] == before and finder in before:
+        ids: list[object] = [id(other) for other in before]
+        index = place_of(finder, helper, ids, before.index(finder) + 1)
+        finder.added.update(dict.fromkeys(map(id, added), helper.line.file))
+        del found[len(before) :]
+        found[index:index] = added
+
+
+def place_of(finder: "Finder", helper: "Helper", found: "Sequence[object]", index: int) -> int:
+    """Return the first index, from one on, behind what helpers of earlier startup files added."""
+    while index < len(found) and finder.added.get(found[index], "~") < helper.line.file:
+        index += 1
+    return index
 
 
 # Reporting what is wrong with a helper; the program goes on.
@@ -482,8 +560,12 @@ def refuse(startup: "Startup", helper: "Helper", reason: str) -> None:
         startup.refuse(line)
 
 
-def report(startup: "Startup", helper: "Helper", names: "list[str]", slug: str) -> None:
+def report(
+    startup: "Startup", helper: "Helper", names: "list[str]", slug: str, detail: str
+) -> None:
     """Refuse some of the names that a helper declares."""
     with startup:
         for name in names:
-            startup.refuse(core.Record(name, place(helper), 0, NAME, slug))
+            line = core.Record(name, place(helper), 0, NAME, slug)
+            line.detail = detail
+            startup.refuse(line)

@@ -24,6 +24,7 @@ else:
     import _safesite as core
 
 PRINTED_REFUSALS = 10
+HELPLESS = ("answered-elsewhere", "helper", "never-answered")
 PLACE_WIDTH = 1000  # a line of ours fits a pipe's atomic write, whatever the file is called
 
 
@@ -311,7 +312,8 @@ def say(message: str) -> None:
 def finish_report(startup: "Startup") -> None:
     """Report what the call into ``site`` that ends now has refused: the rest, the hint, the log."""
     lines = list(startup.refused.values())
-    count = sum(line.kind not in (core.FILE, "declared name") for line in lines)
+    # A mode would not run a file that is skipped, or a helper that is not as it should be.
+    count = sum(line.kind != core.FILE and line.slug not in HELPLESS for line in lines)
     parts = [f"and {startup.unprinted} more"] if startup.unprinted else []
     if count and startup.mode == "refuse" and not startup.hinted:
         how = "start without -E and -I, and set" if sys.flags.ignore_environment else "set"

@@ -9,6 +9,7 @@ Loaded by ``core`` when there is an executable line that may not run; imports on
 """
 
 import _frozen_importlib
+import _frozen_importlib_external
 import os
 import sys
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING or __name__ == "safesite.known":
     from safesite import core
 else:
     import _safesite as core
+
+# What the module `helpers` imports.
+NEEDED = {n: sys.modules[n] for n in ("safesite", core.__name__, __name__) if n in sys.modules}
 
 UNTOUCHED = ("import-line", "entry-point")  # slugs of lines on which nothing has been decided
 
@@ -94,18 +98,45 @@ class Finder:
     def __init__(self, startup: "Startup") -> None:
         self.startup = startup
         self.waiting: list[Helper] = []
+        self.met: set[str] = set()  # modules that have been deferred
+        self.asking: set[tuple[int, str]] = set()  # threads, and the names they ask others for
         self.running: dict[int, list[str]] = {}
-        self.added: dict[str, str] = {}  # entries of sys.path, and the startup file of their helper
+        self.ran: set[str] = set()  # names of helpers that have run
+        self.added: dict[object, str] = {}  # what helpers have put where, and their startup files
+        self.helpers: Any = None  # the module, which a program can take out of sys.modules
 
     def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "Any":
         """Return the spec of a top-level module that a helper declares; None for all others."""
-        if path is not None or not (self.waiting or self.running):
+        if path is not None or not (self.waiting or self.running or self.ran):
             return None
         if name in sys.stdlib_module_names and not self.running:
             return None
         if name == "safesite" or name.startswith("_safesite"):
-            return None  # what the next line imports
-        return self.startup.part("helpers").find_spec(self, name, target)
+            return None  # what the next lines import
+        if self.helpers is None:
+            self.helpers = load_helpers(self.startup)
+        return self.helpers.find_spec(self, name, target)
+
+
+def load_helpers(startup: "Startup") -> "Any":
+    """Return the module `helpers`, from beside this one.
+
+    By now the program's folder comes first on sys.path, and a program may have taken safesite out
+    of sys.modules.
+    """
+    origin = str(__spec__.origin)
+    name = __name__.replace("known", "helpers")
+    if origin == "frozen" or name in sys.modules:
+        return startup.part("helpers")
+    path = os.path.join(os.path.dirname(origin), name.rpartition(".")[2] + ".py")
+    spec = _frozen_importlib_external.spec_from_file_location(name, path)
+    missing = {n: module for n, module in NEEDED.items() if n not in sys.modules}
+    sys.modules.update(missing)
+    try:
+        return _frozen_importlib._load(spec)  # type: ignore[attr-defined]
+    finally:
+        for n in missing:
+            sys.modules.pop(n, None)
 
 
 def allowed(startup: "Startup", lines: "Iterable[str]", file: str, kind: str) -> "Iterator[str]":
@@ -167,9 +198,10 @@ def defer(startup: "Startup", line: "Record", form: str, module: str, call: str)
     """Have a helper wait, once, however often its line is met."""
     helper = Helper(line, form, module, call)
     stands_first = form in FIRST or (form == "setuptools" and has_namespaces(helper))
-    waiting = finder(startup, stands_first).waiting
-    if all(other.line != line or other.line.file != line.file for other in waiting):
-        waiting.append(helper)
+    last = finder(startup, first=False)  # also marks the end of sys.meta_path at startup
+    if module not in last.met:  # under stock, too, the first of a name is imported
+        last.met.add(module)
+        (finder(startup, first=True) if stands_first else last).waiting.append(helper)
     trace(startup, line, "deferred")
 
 

@@ -149,6 +149,9 @@ def keeps(startup: "Startup", line: "Record", text: str) -> bool:
     folders = read_overlay(text)
     if not folders or os.path.basename(line.file) != OVERLAY_FILE:
         return False
+    if (line.file, line.line) in startup.done:  # it names the site directory that it lies in
+        return True
+    startup.done.add((line.file, line.line))
     for folder in folders:
         startup.site.addsitedir(folder)
     startup.part("known").trace(startup, line, "performed")

@@ -93,6 +93,7 @@ ALLOWED = {
     "_frozen_importlib_external",
     "_imp",
     "_thread",
+    "_warnings",
     "_io",
     "collections.abc",  # below TYPE_CHECKING
     "os",

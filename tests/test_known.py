@@ -340,6 +340,13 @@ def test_its_folders_get_what_a_path_entry_gets_and_their_lines_are_refused(
     assert overlay.launched("-c", code).out == overlay.stock("-c", code).out
 
 
+def test_one_that_names_its_own_folder_is_performed_once(overlay: Environment) -> None:
+    line = NEW.format(overlay.site_packages) + MORE.format(overlay.site_packages)
+    (overlay.site_packages / "_uv_ephemeral_overlay.pth").write_text(line)
+    done = overlay.launched("-c", "import sys; print(len(sys.path))")
+    assert (done.code, done.err) == (0, "")
+
+
 def test_in_a_file_of_another_name_it_is_refused(overlay: Environment) -> None:
     file = overlay.site_packages / "_uv_ephemeral_overlay.pth"
     file.rename(file.with_name("other.pth"))

@@ -26,7 +26,7 @@ from interpreters import Interpreter
 from observables import FORMS, OPTIONS, PROGRAMS, STATE, VARIABLES, Program, Run
 from test_stdlib import link_base
 
-from safesite import foreign_names
+from safesite import foreign_names, inert
 
 LAUNCHER = ("-S", "-m", "safesite")
 ARGUMENTS = ("a", "-b", "--", "-c")
@@ -190,6 +190,41 @@ class Difference:
 
 NO_SAFESITE = r"\A(?![\s\S]*safesite)"
 SITE_PACKAGES = "../venv/lib/python$VERSION/site-packages"
+PART = """\
+import ns
+try:
+    import ns.part
+except ImportError:
+    print("none")
+else:
+    print("part")
+"""
+FINDER = "__editable___x_finder"
+HELPER = """\
+import sys
+from importlib.machinery import ModuleSpec
+MAPPING: dict[str, str] = {"ns": "project/ns"}
+NAMESPACES: dict[str, list[str]] = {}
+
+
+class Finder:
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return ModuleSpec(name, cls) if name == "ns.part" else None
+
+    @staticmethod
+    def create_module(spec):
+        return None
+
+    @staticmethod
+    def exec_module(module):
+        pass
+
+
+def install():
+    sys.meta_path.append(Finder)
+"""
+NAMESPACE_LINE = inert.NAMESPACE + inert.NEWER_NAMESPACE.format(parts=("ns",), name="ns") + "\n"
 
 DIFFERENCES: dict[str, dict[str, Difference]] = {
     "`sys.flags.no_site` is 1, `sys.orig_argv` begins with the launcher's words, and `safesite`,"
@@ -324,6 +359,63 @@ DIFFERENCES: dict[str, dict[str, Difference]] = {
             ),
             "^2$",
             "^1$",
+        )
+    },
+    "where an editable install is deferred, one or two finders of safesite stand on "
+    "`sys.meta_path`, and what it adds to `sys.modules`, `sys.path` and `sys.path_hooks` is "
+    "not there before the first import that needs it": {
+        "module": Difference(
+            Command(
+                ("-c", "import sys; print('_editable_impl_x' in sys.modules)"),
+                files={
+                    f"{SITE_PACKAGES}/x.pth": "import _editable_impl_x\n",
+                    f"{SITE_PACKAGES}/_editable_impl_x.py": "",
+                },
+            ),
+            "^True$",
+            "^False$",
+        ),
+        "finder": Difference(
+            Command(
+                ("-c", "import sys; print(*sys.meta_path)"),
+                files={
+                    f"{SITE_PACKAGES}/x.pth": "import _editable_impl_x\n",
+                    f"{SITE_PACKAGES}/_editable_impl_x.py": "",
+                },
+            ),
+            NO_SAFESITE,
+            "safesite",
+        ),
+    },
+    "an installed package hides an editable one of the same name, also below it: with "
+    "`ns/__init__.py` in site-packages, an editable `ns.part` is not found": {
+        "hidden": Difference(
+            Command(
+                ("-c", PART),
+                files={
+                    f"{SITE_PACKAGES}/ns/__init__.py": "",
+                    f"{SITE_PACKAGES}/x.pth": f"import {FINDER}; {FINDER}.install()\n",
+                    f"{SITE_PACKAGES}/{FINDER}.py": HELPER,
+                },
+            ),
+            "^part$",
+            "^none$",
+        )
+    },
+    "where a line for a namespace package is inert, a package or module of that name "
+    "elsewhere on `sys.path` comes first, also one in the program's own folder; with the "
+    "line, the namespace package does": {
+        "first": Difference(
+            Command(
+                ("-c", "import ns; print(getattr(ns, '__file__', None) is None)"),
+                files={
+                    "ns/__init__.py": "",
+                    f"{SITE_PACKAGES}/ns/one.py": "",
+                    f"{SITE_PACKAGES}/ns-nspkg.pth": NAMESPACE_LINE,
+                },
+            ),
+            "^True$",
+            "^False$",
         )
     },
     "a program on a pipe whose first lines name an encoding other than UTF-8 runs": {
