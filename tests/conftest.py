@@ -10,6 +10,7 @@ import interpreters
 import patched
 import pytest
 from environments import Environment
+from installers import Builder, make_once
 from interpreters import VERSIONS, Interpreter
 from patched import Base
 
@@ -90,3 +91,20 @@ def patched_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         reason = f"no patched interpreter built from {name}; patches/build.sh {name} makes one"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
     return found
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder, common to all workers, for what takes long: it comes from the registry."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def builder(shared: Path) -> Builder:
+    """What builds and installs, fetched once."""
+    builder = Builder(shared / "builder")
+    make_once(builder.folder, builder.fetch)
+    return builder

@@ -20,18 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import environments
-import interpreters
 import patched
 import pytest
-import test_programs
 from conftest import need
 from editables import NOTE, PROBE, SHAPES, Project, Shape
 from environments import Environment, Outcome
+from installers import Builder, make_once
 from interpreters import VERSIONS
-from test_programs import LAUNCHER, PIP, make_once, run_pip
+from test_programs import LAUNCHER
 
-UV = "uv >=0.13,<1"
-TOOLS = (PIP, "cmake >=3.31,<5", "ninja >=1.11,<2")
 SETUP_PY = "setuptools ==79.0.1"  # the last whose develop command does not call pip
 HELPERS = re.compile(
     r"__editable__.*_finder|_editable_impl_|_editable_skbc_|\w+_editable_loader|editables\b"
@@ -43,52 +40,6 @@ SAMPLE = ("setuptools-flat", "hatchling-exact", "scikit-build", "meson")  # one 
 STOCK = ()
 KEPT = "kept.txt"  # pip removes a site-packages that has become empty
 SCENARIOS = ("find", "use", "threads")
-
-
-@dataclass(frozen=True)
-class Builder:
-    """What builds and installs: uv, pip, and for C projects cmake and ninja; the rest is here."""
-
-    folder: Path
-
-    @property
-    def uv(self) -> Path:
-        """The program uv."""
-        return self.folder / "uv" / "bin" / "uv"
-
-    @property
-    def pip(self) -> Path:
-        """A folder that any Python can run, and its ``--python`` too."""
-        return self.folder / "lib" / "pip"
-
-    @property
-    def programs(self) -> Path:
-        """The folder of what builds run, and rebuilds: both look it up on PATH."""
-        return self.folder / "bin"
-
-    def fetch(self) -> None:
-        """Download uv, and with it the others: it keeps what it has unpacked once."""
-        target = ("--target", self.folder / "uv", UV)
-        run_pip("install uv", sys.executable, "-m", "pip", "install", "--quiet", *target)
-        self.run("the tools", self.uv, "pip", "install", "--target", self.folder / "lib", *TOOLS)
-        self.programs.mkdir()
-        for name in ("cmake", "ninja"):
-            found = (path for path in self.folder.rglob(f"bin/{name}") if is_binary(path))
-            (self.programs / name).symlink_to(next(found))
-
-    def run(self, what: str, *command: str | Path, **more: str) -> None:
-        """Run an installer with this process's variables, but those about its own Python."""
-        passed = {n: v for n, v in os.environ.items() if not n.startswith(("PYTHON", "VIRTUAL"))}
-        passed |= {"UV_CACHE_DIR": str(interpreters.cache_folder() / "uv")}
-        passed |= {"PATH": f"{self.programs}:{passed['PATH']}", **more}
-        words = (f"{name}={value}" for name, value in passed.items())
-        run_pip(f"install {what}", "env", "-i", *words, *command)
-
-
-def is_binary(path: Path) -> bool:
-    """Tell a program from the script of the same name that only starts it."""
-    with path.open("rb") as file:
-        return file.read(4) == b"\x7fELF"
 
 
 @dataclass(frozen=True)
@@ -189,21 +140,10 @@ class Installed:
 # The environments.
 
 
-shared = test_programs.shared  # the fixture
-
-
-@pytest.fixture(scope="session")
-def builder(shared: Path) -> Builder:
-    """What builds and installs, fetched once; the environments are made beside it."""
-    builder = Builder(shared / "editables" / "tools")
-    builder.folder.parent.mkdir(exist_ok=True)
-    make_once(builder.folder, builder.fetch)
-    return builder
-
-
 def place(builder: Builder, shape: str, version: str) -> Installed:
     """Return where a shape is, or will be, installed for a version."""
-    root = builder.folder.parent / f"{shape}-{version.replace('.', '-')}"
+    root = builder.folder.parent / "editables" / f"{shape}-{version.replace('.', '-')}"
+    root.parent.mkdir(exist_ok=True)
     plain = Environment(need(version), root)
     path = f"{builder.programs}:{plain.environ()['PATH']}"
     return Installed(replace(plain, variables={"PATH": path}), SHAPES[shape], builder)

@@ -16,13 +16,11 @@ from typing import Any
 
 import environments
 import pytest
-import test_editables
 from conftest import need
 from environments import Environment
+from installers import Builder, make_once
 from interpreters import VERSIONS, Interpreter
 from packages import PACKAGES, VIRTUALENV, VIRTUALENV_OLD, Package, Use
-from test_editables import Builder
-from test_programs import make_once
 from test_readme import README
 
 from safesite import core
@@ -90,12 +88,9 @@ class Installed:
         return not is_second
 
 
-shared, builder = test_editables.shared, test_editables.builder  # fixtures
-
-
 def place(builder: Builder, package: Package, version: str) -> Installed:
     """Return where a package is, or will be, installed for a version."""
-    folder = builder.folder.parent.with_name("packages")
+    folder = builder.folder.parent / "packages"
     folder.mkdir(exist_ok=True)
     root = folder / f"{package.name}-{package.release}-{version}".replace(".", "-")
     return Installed(Environment(need(version), root), package)

@@ -10,16 +10,14 @@ environment's ``bin`` does not find its neighbours there (the design's choice: w
 
 from __future__ import annotations
 
-import fcntl
 import http.client
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +27,9 @@ import environments
 import interpreters
 import pytest
 from environments import Environment, Outcome
+from installers import PIP, make_once, run_pip
 from interpreters import Interpreter
 
-PIP = "pip >=26,<27"  # an older pip may fail on a newer Python, as 23.2 does on 3.15
 PACKAGES = ("black >=26,<27", "flask >=3.1,<4", "pytest >=9,<10", "pytest-cov >=7,<8")
 WHEEL = "tabulate ==0.9.0"  # pure Python, without dependencies, with a script
 
@@ -112,33 +110,6 @@ VOLATILE = (
 )
 
 
-def run_pip(purpose: str, *command: str | Path) -> None:
-    """Run a pip; fail with what it says, for a package may not support a new Python."""
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.fail(f"pip cannot {purpose}:\n{done.stderr}", pytrace=False)
-
-
-def make_once(folder: Path, make: Callable[[], object]) -> None:
-    """Call what makes a folder unless another of pytest-xdist's workers has, or is at it now."""
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = folder.with_suffix(".done")
-        if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)  # what a worker has left that failed
-            make()
-            done.touch()
-
-
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder, common to all workers, for what takes long: it comes from the registry."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "programs"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
 @dataclass(frozen=True)
 class Tools:
     """What is fetched for all interpreters: a new pip, and the wheel that it will install."""
@@ -198,7 +169,7 @@ def installing(
     """Begin to install for all interpreters: most of it is waiting for the registry."""
 
     def install(interpreter: Interpreter) -> Path:
-        root = shared / f"on-{interpreter.version.replace('.', '-')}"
+        root = shared / f"programs-{interpreter.version.replace('.', '-')}"
         make_once(root, lambda: tools.install(environments.make(interpreter, root)))
         return root
 

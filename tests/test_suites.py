@@ -6,7 +6,6 @@ same tests are found, and each ends as it did.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tarfile
@@ -17,8 +16,9 @@ from pathlib import Path
 import environments
 import pytest
 from environments import Environment
+from installers import Builder, make_once, run_pip
 from interpreters import Interpreter
-from test_programs import LAUNCHER, Tools, make_once, run_pip
+from test_programs import LAUNCHER
 
 pytestmark = pytest.mark.full
 
@@ -44,23 +44,6 @@ SUITES = {
 PYTEST = "pytest >=9,<10"
 
 
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder, common to all workers, for what comes from the registry."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "suites"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tools(folder: Path) -> Tools:
-    """A pip that installs on any Python."""
-    tools = Tools(folder / "tools")
-    make_once(tools.folder, tools.fetch)
-    return tools
-
-
 def fetch(name: str, folder: Path) -> None:
     """Download and unpack a source distribution."""
     download = ("download", "--quiet", "--no-deps", "--no-binary", name, "--dest", folder)
@@ -73,16 +56,16 @@ def fetch(name: str, folder: Path) -> None:
 
 @pytest.fixture
 def suite(
-    interpreter: Interpreter, folder: Path, tools: Tools, tmp_path: Path, name: str
+    interpreter: Interpreter, shared: Path, builder: Builder, tmp_path: Path, name: str
 ) -> Environment:
     """An environment with a package, pytest and what the tests need; ``work`` holds the tests."""
-    source = folder / name
+    source = shared / f"source-{name}"
     make_once(source, lambda: fetch(name, source))
     environment = environments.make(interpreter, tmp_path / "environment")
     release = SUITES[name].release
     run_pip(
         f"install {name} on {interpreter.version}",
-        *(sys.executable, tools.pip, "--python", environment.python, "install", "--quiet"),
+        *(sys.executable, builder.pip, "--python", environment.python, "install", "--quiet"),
         *(PYTEST, f"{name}=={release}", *SUITES[name].needs),
     )
     unpacked = source / f"{name}-{release}"
