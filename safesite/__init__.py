@@ -63,7 +63,7 @@ def refusals():
     """Return what safesite has refused in this process so far, in order, each line once.
 
     Each is a str (the line, the module's name, or for a skipped file the reason) with ``file``,
-    ``line`` (from 1; 0 for a file as a whole), ``kind`` and ``slug``.  The list is the caller's.
+    ``line`` (from 1; 0 for the file), ``kind``, ``slug``, ``detail``.  The list is the caller's.
     """
     startup = deciding()
     return list(startup.refused.values()) if startup is not None else []

@@ -25,8 +25,7 @@ if TYPE_CHECKING or __name__ == "safesite.known":
 else:
     import _safesite as core
 
-# What the module `helpers` imports.
-NEEDED = {n: sys.modules[n] for n in ("safesite", core.__name__, __name__) if n in sys.modules}
+PACKAGE = sys.modules.get("safesite")  # in use after a program has taken it out of sys.modules
 
 UNTOUCHED = ("import-line", "entry-point")  # slugs of lines on which nothing has been decided
 
@@ -47,6 +46,8 @@ FIRST = ("scikit-build-core", "meson-python")
 
 # setuptools has that in its helper, before its code, where a project has no namespace packages.
 NO_NAMESPACES = (b"\nNAMESPACES: dict[str, list[str]] = {}\n", b"\nNAMESPACES = {}\n")
+HEAD = 64 << 10
+HEAD_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 # setuptools' own line, from 60.0 on, from 50.1 and from 49.3: what an unset variable stands for.
 DISTUTILS = "enabled and __import__('_distutils_hack').add_shim();"
@@ -130,13 +131,9 @@ def load_helpers(startup: "Startup") -> "Any":
         return startup.part("helpers")
     path = os.path.join(os.path.dirname(origin), name.rpartition(".")[2] + ".py")
     spec = _frozen_importlib_external.spec_from_file_location(name, path)
-    missing = {n: module for n, module in NEEDED.items() if n not in sys.modules}
-    sys.modules.update(missing)
-    try:
-        return _frozen_importlib._load(spec)  # type: ignore[attr-defined]
-    finally:
-        for n in missing:
-            sys.modules.pop(n, None)
+    if PACKAGE is not None:  # it has what `helpers` imports from it
+        sys.modules.setdefault("safesite", PACKAGE)
+    return _frozen_importlib._load(spec)  # type: ignore[attr-defined]
 
 
 def allowed(startup: "Startup", lines: "Iterable[str]", file: str, kind: str) -> "Iterator[str]":
@@ -223,8 +220,14 @@ def has_namespaces(helper: Helper) -> bool:
     """
     path = f"{os.path.dirname(helper.line.file)}/{helper.module}.py"
     try:
-        data = core.read_startup_file(path, skips_hidden=False) or b""
-    except (OSError, ValueError):
+        file = os.open(path, HEAD_FLAGS)
+        try:
+            data = os.read(
+                file, HEAD
+            )  # a file object costs as much as all that has been done so far
+        finally:
+            os.close(file)
+    except OSError:
         return False
     return NO_NAMESPACES[0] not in data and NO_NAMESPACES[1] not in data
 
