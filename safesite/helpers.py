@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from safesite.core import Startup
-    from safesite.known import Finder, Helper
+    from safesite.core import Record, Startup
+    from safesite.known import Finder
 
 if TYPE_CHECKING or __name__ == "safesite.helpers":
     from safesite import core, known
@@ -44,6 +44,24 @@ NEVER = ("__main__", "_safesite", "safesite", "site", "sitecustomize", "usercust
 
 class Unusable(Exception):
     """A helper that must not run: the message says why."""
+
+
+class Helper:
+    """A module beside a startup file that waits for an import of a name that it declares.
+
+    ``path`` is sys.path as the helper would have seen it at startup; ``data`` its source, once it
+    has been read; ``failure`` what it raised.
+    """
+
+    def __init__(
+        self, line: "Record", form: str, module: str, call: str, path: "list[str]"
+    ) -> None:
+        self.line, self.form, self.module, self.call, self.path = line, form, module, call, path
+        self.lock: Any = _frozen_importlib._ModuleLock(f"{module} (helper)")  # type: ignore[attr-defined]
+        self.data: bytes | None = None
+        self.declared: Declared | None = None
+        self.has_run = False
+        self.failure: BaseException | None = None
 
 
 class Declared:
@@ -88,7 +106,8 @@ def find_spec(finder: "Finder", name: str, target: "Any") -> "Any":
 
 def find_for_program(finder: "Finder", name: str, target: "Any") -> "Any":
     """Return the spec of a top-level module that the program imports, as `find_spec` says."""
-    candidates = [h for h in finder.waiting if mentions(finder.startup, h, name)]
+    waiting = [finder.made.setdefault(entry[2], Helper(*entry)) for entry in finder.waiting]
+    candidates = [helper for helper in waiting if mentions(finder.startup, helper, name)]
     if name in finder.ran:  # this search may have begun before the helper's finder was there
         return ask(others(finder), name, target)
     if not candidates:
@@ -139,7 +158,7 @@ def ask_one(finder: "Any", name: str, target: "Any") -> "Any":
     return legacy and legacy(finder, name, None)
 
 
-def mentions(startup: "Startup", helper: "Helper", name: str) -> bool:
+def mentions(startup: "Startup", helper: Helper, name: str) -> bool:
     """Return whether a name occurs in the text of a helper, read once."""
     if helper.form == "distutils":
         return name == "distutils" and os.path.isfile(place(helper))
@@ -152,7 +171,7 @@ def mentions(startup: "Startup", helper: "Helper", name: str) -> bool:
     return name.encode("utf-8", "surrogatepass") in helper.data
 
 
-def provides(startup: "Startup", helper: "Helper", name: str, spec: "Any") -> bool:
+def provides(startup: "Startup", helper: Helper, name: str, spec: "Any") -> bool:
     """Return whether an import needs a helper, given what all others answer.
 
     It does where nobody answers.  A folder without ``__init__`` is no answer to a namespace, of
@@ -178,7 +197,7 @@ def is_namespace(spec: "Any") -> bool:
     return bool(spec) and spec.origin is None and spec.submodule_search_locations is not None
 
 
-def declare(startup: "Startup", helper: "Helper") -> "Any":
+def declare(startup: "Startup", helper: Helper) -> Declared:
     """Return what a helper declares, read once; nothing of one that cannot be read."""
     if helper.declared is None:
         declared = Declared()
@@ -200,13 +219,13 @@ def declare(startup: "Startup", helper: "Helper") -> "Any":
 # Reading: the file, and the names in its syntax tree.
 
 
-def place(helper: "Helper") -> str:
+def place(helper: Helper) -> str:
     """Return the path of the file that a helper must be."""
     name = "_distutils_hack/__init__" if helper.form == "distutils" else helper.module
     return os.path.join(os.path.dirname(helper.line.file), name + ".py")
 
 
-def read(helper: "Helper") -> bytes:
+def read(helper: Helper) -> bytes:
     """Return the source of a helper; raises Unusable unless it is just a file beside the line."""
     path = place(helper)
     try:
@@ -230,7 +249,7 @@ def read(helper: "Helper") -> bytes:
     return data
 
 
-def parse(helper: "Helper") -> Declared:
+def parse(helper: Helper) -> Declared:
     """Return what the source of a helper declares; raises Unusable."""
     try:
         source = (helper.data or b"").decode("utf-8-sig")
@@ -353,7 +372,7 @@ READERS = {
 # Owning: whether what others answer is the helper's own, so that its finder may answer instead.
 
 
-def owns(startup: "Startup", helper: "Helper", spec: "Any") -> bool:
+def owns(startup: "Startup", helper: Helper, spec: "Any") -> bool:
     """Return whether a module lies where the helper's distribution has its files.
 
     In a site directory that is what the distribution alone claims to have installed; elsewhere the
@@ -366,20 +385,21 @@ def owns(startup: "Startup", helper: "Helper", spec: "Any") -> bool:
         return False
 
 
-def lies_in_its_own(startup: "Startup", helper: "Helper", spec: "Any") -> bool:
+def lies_in_its_own(startup: "Startup", helper: Helper, spec: "Any") -> bool:
     """Do what `owns` says; raises OSError and ValueError."""
     file = str(spec.origin)
     package = spec.submodule_search_locations is not None
     entry = os.path.dirname(os.path.dirname(file) if package else file)
     if is_site_directory(startup, helper, entry):
         return is_claimed(helper, entry, os.path.relpath(file, entry).replace(os.sep, "/"))
-    if is_same(helper.declared.files.get(spec.name, ""), file):
+    declared = declare(startup, helper)
+    if is_same(declared.files.get(spec.name, ""), file):
         return True
-    if any(is_same(own, entry) for own in helper.declared.folders + path_entries(startup, helper)):
+    if any(is_same(own, entry) for own in declared.folders + path_entries(startup, helper)):
         return True
     return any(
         is_below(os.path.realpath(build), os.path.realpath(entry))
-        for build in helper.declared.builds
+        for build in declared.builds
         if os.path.isabs(build) and os.path.isdir(os.path.join(build, "meson-info"))
     )
 
@@ -394,7 +414,7 @@ def is_below(path: str, folder: str) -> bool:
     return folder != os.sep and path.startswith(folder + os.sep)
 
 
-def is_site_directory(startup: "Startup", helper: "Helper", folder: str) -> bool:
+def is_site_directory(startup: "Startup", helper: Helper, folder: str) -> bool:
     """Return whether packages are installed into a folder."""
     known = {os.path.dirname(helper.line.file), startup.site.USER_SITE}
     if folder in known.union(startup.site.getsitepackages()):
@@ -405,7 +425,7 @@ def is_site_directory(startup: "Startup", helper: "Helper", folder: str) -> bool
         return False
 
 
-def is_claimed(helper: "Helper", folder: str, file: str) -> bool:
+def is_claimed(helper: Helper, folder: str, file: str) -> bool:
     """Return whether the distribution that has installed a helper, and no other, claims a file."""
     if folder != os.path.dirname(helper.line.file):
         return False
@@ -419,7 +439,7 @@ def is_claimed(helper: "Helper", folder: str, file: str) -> bool:
     return bool(claims) and all(claims)
 
 
-def path_entries(startup: "Startup", helper: "Helper") -> "list[str]":
+def path_entries(startup: "Startup", helper: Helper) -> "list[str]":
     """Return the path entries of a helper's startup file; on 3.15 also of the .pth beside it."""
     file = os.path.splitext(helper.line.file)[0] + ".pth"
     if not os.path.isfile(file):
@@ -437,7 +457,7 @@ def path_entries(startup: "Startup", helper: "Helper") -> "list[str]":
 # Running.
 
 
-def run(finder: "Finder", helper: "Helper", name: str) -> None:
+def run(finder: "Finder", helper: Helper, name: str) -> None:
     """Run a helper, once; raise ImportError if it fails, or has failed.
 
     Another thread that needs it waits, outside of the import system's own lock; unless it would
@@ -449,7 +469,7 @@ def run(finder: "Finder", helper: "Helper", name: str) -> None:
         except _frozen_importlib._DeadlockError:  # type: ignore[attr-defined]
             return
         try:
-            if helper in finder.waiting and helper.failure is None:
+            if not helper.has_run and helper.failure is None:
                 execute(finder, helper)
         finally:
             helper.lock.release()
@@ -479,7 +499,7 @@ class Unlocked:
             _imp.acquire_lock()
 
 
-def execute(finder: "Finder", helper: "Helper") -> None:
+def execute(finder: "Finder", helper: Helper) -> None:
     """Import a helper from its file, and call what its line calls."""
     running = known.finder(finder.startup, first=True).running
     thread, path, finders = _thread.get_ident(), sys.path[:], sys.meta_path[:]
@@ -488,8 +508,9 @@ def execute(finder: "Finder", helper: "Helper") -> None:
         module = sys.modules.get(helper.module) or load(helper)
         if helper.call:
             getattr(module, helper.call)()
-        finder.ran |= helper.declared.names
-        finder.waiting = [other for other in finder.waiting if other is not helper]
+        finder.ran |= declare(finder.startup, helper).names
+        helper.has_run = True
+        finder.waiting = [entry for entry in finder.waiting if entry[2] != helper.module]
     except (RecursionError, MemoryError, KeyboardInterrupt):
         raise  # it says nothing about the helper, which may yet run
     except BaseException as exc:
@@ -503,7 +524,7 @@ def execute(finder: "Finder", helper: "Helper") -> None:
         place_finders(last, helper, finders)
 
 
-def load(helper: "Helper") -> "Any":
+def load(helper: Helper) -> "Any":
     """Load a helper's module."""
     file = place(helper)
     folder = [os.path.dirname(file)] if helper.form == "distutils" else None
@@ -513,7 +534,7 @@ def load(helper: "Helper") -> "Any":
     return _frozen_importlib._load(spec)  # type: ignore[attr-defined]
 
 
-def place_entries(finder: "Finder", helper: "Helper", before: "list[str]") -> None:
+def place_entries(finder: "Finder", helper: Helper, before: "list[str]") -> None:
     """Move what a helper has appended to sys.path to where stock has it.
 
     Behind the entries that were there when its line was met, and what the startup files before its
@@ -527,7 +548,7 @@ def place_entries(finder: "Finder", helper: "Helper", before: "list[str]") -> No
     sys.path[:] = [*before[:index], *added, *before[index:]]
 
 
-def place_finders(finder: "Finder", helper: "Helper", before: "list[Any]") -> None:
+def place_finders(finder: "Finder", helper: Helper, before: "list[Any]") -> None:
     """Move finders that a helper has put last to where stock has them: before the program's own.
 
     ``finder`` marks that place: it was put last at startup.
@@ -542,7 +563,7 @@ def place_finders(finder: "Finder", helper: "Helper", before: "list[Any]") -> No
         found[index:index] = added
 
 
-def place_of(finder: "Finder", helper: "Helper", found: "Sequence[object]", index: int) -> int:
+def place_of(finder: "Finder", helper: Helper, found: "Sequence[object]", index: int) -> int:
     """Return the first index, from one on, behind what helpers of earlier startup files added."""
     while index < len(found) and finder.added.get(found[index], "~") < helper.line.file:
         index += 1
@@ -552,7 +573,7 @@ def place_of(finder: "Finder", helper: "Helper", found: "Sequence[object]", inde
 # Reporting what is wrong with a helper; the program goes on.
 
 
-def refuse(startup: "Startup", helper: "Helper", reason: str) -> None:
+def refuse(startup: "Startup", helper: Helper, reason: str) -> None:
     """Refuse the line of a helper that must not run."""
     line = core.Record(str(helper.line), helper.line.file, helper.line.line, helper.line.kind)
     line.slug, line.detail = "helper", f"{os.path.basename(place(helper))}: {reason}"
@@ -560,9 +581,7 @@ def refuse(startup: "Startup", helper: "Helper", reason: str) -> None:
         startup.refuse(line)
 
 
-def report(
-    startup: "Startup", helper: "Helper", names: "list[str]", slug: str, detail: str
-) -> None:
+def report(startup: "Startup", helper: Helper, names: "list[str]", slug: str, detail: str) -> None:
     """Refuse some of the names that a helper declares."""
     with startup:
         for name in names:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from safesite.core import Record, Startup
+    from safesite.helpers import Helper
+
+    Waiting = tuple[Record, str, str, str, list[str]]
 
 if TYPE_CHECKING or __name__ == "safesite.known":
     from safesite import core
@@ -73,32 +76,18 @@ STARTS = {
 }
 
 
-class Helper:
-    """A module beside a startup file that waits for an import of a name that it declares.
-
-    ``path`` is sys.path as the helper would have seen it at startup; ``data`` its source, once it
-    has been read; ``failure`` what it raised.
-    """
-
-    def __init__(self, line: "Record", form: str, module: str, call: str) -> None:
-        self.line, self.form, self.module, self.call = line, form, module, call
-        self.path = sys.path[:]
-        self.lock: Any = _frozen_importlib._ModuleLock(f"{module} (helper)")  # type: ignore[attr-defined]
-        self.data: bytes | None = None
-        self.declared: Any = None
-        self.failure: BaseException | None = None
-
-
 class Finder:
     """Has a helper run when the program imports a module that only the helper can find.
 
-    Asks every finder that stands behind it before it answers.  ``running``, of the one that stands
-    first: the threads that run a helper, and sys.path for it.
+    Asks every finder that stands behind it before it answers.  ``waiting``: the line of a helper,
+    its form, its module, what is called in it, and sys.path when the line was met.  ``running``, of
+    the finder that stands first: the threads that run a helper, and sys.path for it.
     """
 
     def __init__(self, startup: "Startup") -> None:
         self.startup = startup
-        self.waiting: list[Helper] = []
+        self.waiting: list[Waiting] = []
+        self.made: dict[str, Helper] = {}
         self.met: set[str] = set()  # modules that have been deferred
         self.asking: set[tuple[int, str]] = set()  # threads, and the names they ask others for
         self.running: dict[int, list[str]] = {}
@@ -193,12 +182,12 @@ def recognise(text: str, kind: str) -> "tuple[str, str, str]":
 
 def defer(startup: "Startup", line: "Record", form: str, module: str, call: str) -> None:
     """Have a helper wait, once, however often its line is met."""
-    helper = Helper(line, form, module, call)
-    stands_first = form in FIRST or (form == "setuptools" and has_namespaces(helper))
+    stands_first = form in FIRST or (form == "setuptools" and has_namespaces(line, module))
     last = finder(startup, first=False)  # also marks the end of sys.meta_path at startup
     if module not in last.met:  # under stock, too, the first of a name is imported
         last.met.add(module)
-        (finder(startup, first=True) if stands_first else last).waiting.append(helper)
+        found = finder(startup, first=True) if stands_first else last
+        found.waiting.append((line, form, module, call, sys.path[:]))
     trace(startup, line, "deferred")
 
 
@@ -213,12 +202,12 @@ def finder(startup: "Startup", first: bool) -> Finder:
     return found
 
 
-def has_namespaces(helper: Helper) -> bool:
+def has_namespaces(line: "Record", module: str) -> bool:
     """Return whether a helper of setuptools has portions of namespace packages.
 
     Other portions would be found without asking a finder behind that of the import system.
     """
-    path = f"{os.path.dirname(helper.line.file)}/{helper.module}.py"
+    path = f"{os.path.dirname(line.file)}/{module}.py"
     try:
         file = os.open(path, HEAD_FLAGS)
         try:

@@ -474,7 +474,7 @@ def test_no_source_crashes_the_parser(
     code = f"""
         from safesite import core, helpers, known
         line = core.Record("import _editable_impl_x", "/x.pth", 1, core.IMPORT)
-        helper = known.Helper(line, "editables", "_editable_impl_x", "")
+        helper = helpers.Helper(line, "editables", "_editable_impl_x", "", [])
         shapes = ("-", "(", "()", "[]", "+1", ".b", "[0]", "not ", "lambda:", "1 if 1 else ")
         for shape in (*shapes, "**1", "<1", "{{1:", " and 1", "=x", "f'{{"):
             count = (helpers.SIZE_CAP - 10) // len(shape) // {1 if full else 4}

@@ -99,6 +99,7 @@ ALLOWED = {
     "os",
     "safesite",
     "safesite.core",
+    "safesite.helpers",  # below TYPE_CHECKING
     "safesite.known",
     "site",
     "stat",
