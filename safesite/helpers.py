@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from safesite.core import Record, Startup
-    from safesite.known import Finder
+    from safesite.known import Finder, Waiting
 
 if TYPE_CHECKING or __name__ == "safesite.helpers":
     from safesite import core, known
@@ -106,7 +106,7 @@ def find_spec(finder: "Finder", name: str, target: "Any") -> "Any":
 
 def find_for_program(finder: "Finder", name: str, target: "Any") -> "Any":
     """Return the spec of a top-level module that the program imports, as `find_spec` says."""
-    waiting = [finder.made.setdefault(entry[2], Helper(*entry)) for entry in finder.waiting]
+    waiting = [made(finder, entry) for entry in finder.waiting]
     candidates = [helper for helper in waiting if mentions(finder.startup, helper, name)]
     if name in finder.ran:  # this search may have begun before the helper's finder was there
         return ask(others(finder), name, target)
@@ -118,6 +118,11 @@ def find_for_program(finder: "Finder", name: str, target: "Any") -> "Any":
             run(finder, helper, name)
             spec = ask(others(finder), name, target)
     return spec
+
+
+def made(finder: "Finder", entry: "Waiting") -> Helper:
+    """Return the helper of an entry, one for all threads."""
+    return finder.made.get(entry[2]) or finder.made.setdefault(entry[2], Helper(*entry))
 
 
 def others(finder: "Finder") -> "list[Any]":

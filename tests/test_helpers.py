@@ -127,6 +127,7 @@ def test_a_helper_runs_at_the_first_import_of_a_name_and_not_before(
     done = launched(environment, "import json, subprocess, sys; print(sorted(sys.modules))")
     assert (done.code, done.err, environment.ran()) == (0, "", [])
     assert "editable" not in done.out
+    assert "safesite.helpers" not in done.out, "nor what would run it"
     code = "import demo, demo, other; print(demo.WHERE, other.WHERE)"
     done = launched(environment, code)
     assert (done.out, done.err) == ("project: demo project: other\n", "")
