@@ -457,6 +457,14 @@ def test_a_helper_is_not_parsed_before_a_name_that_it_mentions(environment: Envi
     assert (done.out, done.err) == ("absent\n", "")
 
 
+def test_nor_for_a_name_that_others_answer(environment: Environment) -> None:
+    path = write(environment, "editables", "demo")
+    path.write_text(path.read_text() + "= not Python\n")
+    (environment.site_packages / "demo.py").write_text("print('installed')\n")
+    done = launched(environment, "import demo")
+    assert (done.out, done.err) == ("installed\n", "")
+
+
 def test_the_parser_warns_of_nothing() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
