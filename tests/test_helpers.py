@@ -6,7 +6,9 @@ that the backends write.
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
 import textwrap
 import warnings
 from pathlib import Path
@@ -458,8 +460,9 @@ def test_a_helper_is_not_parsed_before_a_name_that_it_mentions(environment: Envi
 
 
 def test_nor_for_a_name_that_others_answer(environment: Environment) -> None:
-    path = write(environment, "editables", "demo")
-    path.write_text(path.read_text() + "= not Python\n")
+    path = write(environment, "setuptools", "demo")
+    text = path.read_text().replace("list[str]] = {}", "list[str]] = {'ns': []}")  # stands first
+    path.write_text(text + "= not Python\n")
     (environment.site_packages / "demo.py").write_text("print('installed')\n")
     done = launched(environment, "import demo")
     assert (done.out, done.err) == ("installed\n", "")
@@ -567,23 +570,55 @@ def test_an_interrupted_helper_may_yet_run(environment: Environment) -> None:
 
 
 def test_a_program_that_is_too_deep_may_import_it_later(environment: Environment) -> None:
+    """However few calls are left: at each place where that could have been the last straw."""
     write(environment, "setuptools", "demo")
     code = """
-        def dive():
-            try:
-                dive()
-            except RecursionError:
+        import sys
+
+        def dive(calls):
+            if calls:
+                dive(calls - 1)
+            else:
                 import demo
 
         try:
-            dive()
-        except (RecursionError, ImportError):
-            pass
+            import absent
+        except ImportError:
+            limit = sys.getrecursionlimit()
+        for left in range(5, 120):
+            try:
+                dive(limit - left)
+            except (RecursionError, ImportError):
+                pass
+            if "demo" in sys.modules:
+                break
         import demo
         print(demo.WHERE)
     """
     done = launched(environment, code)
     assert (done.out, done.err) == ("project: demo\n", "")
+
+
+def test_a_recursion_error_is_the_helpers_only_where_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = core.Record("import _editable_impl_x", "/x.pth", 1, core.IMPORT)
+    helper = helpers.Helper(line, "editables", "_editable_impl_x", "", [])
+
+    def fail(_source: str) -> None:
+        raise RecursionError
+
+    def dive(calls: int) -> None:
+        if calls:
+            dive(calls - 1)
+        else:
+            helpers.parse(helper)
+
+    monkeypatch.setattr(helpers, "syntax_tree", fail)
+    with pytest.raises(helpers.Unusable):
+        dive(0)
+    with pytest.raises(RecursionError):
+        dive(sys.getrecursionlimit() - len(inspect.stack(0)) - 60)
 
 
 def test_a_program_that_takes_all_out_of_sys_modules_goes_on(environment: Environment) -> None:

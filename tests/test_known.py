@@ -238,9 +238,15 @@ def test_a_package_that_comes_first_makes_it_refused(namespace: Environment) -> 
     assert "ns is no namespace package without it (namespace)" in done.reports[0]
 
 
-def test_a_folder_that_is_not_there_makes_it_refused(environment: Environment) -> None:
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_folder_that_is_not_there_makes_it_refused(
+    environment: Environment, elsewhere: bool
+) -> None:
     (environment.site_packages / "ns-nspkg.pth").write_text(line_for("ns"))
-    assert "(namespace)" in environment.launched("-c", "pass").reports[0]
+    extra = environment.root / "extra"
+    (extra / ("ns" if elsewhere else "other")).mkdir(parents=True)
+    done = environment.launched("-c", "pass", PYTHONPATH=str(extra))
+    assert "(namespace)" in done.reports[0]
 
 
 @pytest.mark.parametrize(
@@ -351,4 +357,4 @@ def test_in_a_file_of_another_name_it_is_refused(overlay: Environment) -> None:
     file = overlay.site_packages / "_uv_ephemeral_overlay.pth"
     file.rename(file.with_name("other.pth"))
     (report, _hint) = overlay.launched("-c", "pass").reports
-    assert report.endswith("(import-line)")
+    assert "other.pth:1: refused import line" in report
