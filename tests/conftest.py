@@ -52,6 +52,14 @@ def need(version: str) -> Interpreter:
     return found
 
 
+# For tests of what is the same on all versions but for the import system's turns: 3.10 with its
+# parser, 3.13, and 3.15 with entry points.
+SOME_VERSIONS = [
+    pytest.param(v, marks=() if v in ("3.10", "3.13", "3.15") else pytest.mark.full)
+    for v in VERSIONS
+]
+
+
 @pytest.fixture(scope="session", params=VERSIONS)
 def interpreter(request: pytest.FixtureRequest) -> Interpreter:
     """Each supported version in turn."""

@@ -14,7 +14,9 @@ import warnings
 from pathlib import Path
 
 import pytest
+from conftest import SOME_VERSIONS, need
 from environments import Environment, Outcome
+from interpreters import Interpreter
 
 from safesite import core, helpers, known
 
@@ -116,6 +118,12 @@ def reason(outcome: Outcome) -> str:
     (report,) = outcome.reports
     assert report.endswith(" (helper)")
     return report
+
+
+@pytest.fixture(scope="session", params=SOME_VERSIONS)
+def interpreter(request: pytest.FixtureRequest) -> Interpreter:
+    """Three of the versions by default, each with --full."""
+    return need(request.param)
 
 
 # When a helper runs.

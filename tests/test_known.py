@@ -14,8 +14,9 @@ from typing import Any
 
 import environments
 import pytest
-from conftest import need
+from conftest import SOME_VERSIONS, need
 from environments import Environment
+from interpreters import Interpreter
 
 from safesite import core, inert, known, perform
 
@@ -51,6 +52,12 @@ def startup(monkeypatch: pytest.MonkeyPatch) -> core.Startup:
 )
 def test_each_begins_as_those_that_are_looked_at(line: dict[str, Any]) -> None:
     assert line["text"].startswith(known.STARTS["inert"])
+
+
+@pytest.fixture(scope="session", params=SOME_VERSIONS)
+def interpreter(request: pytest.FixtureRequest) -> Interpreter:
+    """Three of the versions by default, each with --full."""
+    return need(request.param)
 
 
 # Lines that wait for an environment variable.
