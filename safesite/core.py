@@ -199,8 +199,8 @@ class Startup:
             return None
         try:
             lines = data.removeprefix(BOM).decode().splitlines()
-            usual = data.isascii() and len(data.splitlines()) == len(lines)
-            usual = usual or self.splits_like_str
+            usual = self.splits_like_str
+            usual = usual or (data.isascii() and len(data.splitlines()) == len(lines))
         except UnicodeDecodeError:
             lines, usual = [], False
         if usual:

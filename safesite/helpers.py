@@ -12,11 +12,9 @@ program's folder comes first on ``sys.path`` then, so nothing is imported here t
 import _frozen_importlib
 import _frozen_importlib_external
 import _imp
-import _io
 import _thread
 import _warnings
 import os
-import stat
 import sys
 
 TYPE_CHECKING = False
@@ -108,7 +106,9 @@ def find_for_program(finder: "Finder", name: str, target: "Any") -> "Any":
     """Return the spec of a top-level module that the program imports, as `find_spec` says."""
     waiting = [made(finder, entry) for entry in finder.waiting]
     candidates = [helper for helper in waiting if mentions(finder.startup, helper, name)]
-    if name in finder.ran:  # this search may have begun before the helper's finder was there
+    # This search may have begun before the helper's finder was there.  Looked at after those that
+    # wait, as a helper that runs meanwhile is put here before it is taken from there.
+    if name in finder.ran:
         return ask(others(finder), name, target)
     if not candidates:
         return None
@@ -237,19 +237,13 @@ def read(helper: Helper) -> bytes:
         for suffix in ("", *_imp.extension_suffixes()):  # these come before a .py file
             if os.path.lexists(path[:-3] + suffix):
                 raise Unusable(f"{helper.module}{suffix} is another form of it")
-        st = os.lstat(path)
-        if stat.S_ISLNK(st.st_mode):
-            real, folder = os.path.realpath(path), os.path.realpath(os.path.dirname(path))
-            if not real.startswith(folder + os.sep):
-                raise Unusable("a link that leads out of the site directory")
-            st = os.stat(path)
-        if not stat.S_ISREG(st.st_mode):
-            raise Unusable("not a regular file")
-        with _io.open_code(path) as file:
-            data = file.read(SIZE_CAP + 1) if st.st_size <= SIZE_CAP else b""
+        folder = os.path.realpath(os.path.dirname(path))
+        if os.path.islink(path) and not is_below(os.path.realpath(path), folder):
+            raise Unusable("a link that leads out of the site directory")
+        data = core.read_startup_file(path, skips_hidden=False) or b""
     except (OSError, ValueError) as exc:
         raise Unusable(getattr(exc, "strerror", None) or str(exc)) from None
-    if max(st.st_size, len(data)) > SIZE_CAP:
+    if len(data) > SIZE_CAP:
         raise Unusable(f"larger than {SIZE_CAP} bytes")
     return data
 

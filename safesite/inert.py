@@ -111,21 +111,22 @@ VIRTUALENV = "import _virtualenv"
 
 def keeps(startup: "Startup", line: "Record", text: str) -> bool:
     """Return whether a line does nothing; its slug says why a known one would do something."""
-    inert = is_unset(line, text)
     if text == VIRTUALENV:
         inert = os.path.basename(line.file) == "_virtualenv.pth"
-    elif inert is None:
-        inert = text.startswith(NAMESPACE) and is_same_namespace(line, text)
+    elif text.startswith(NAMESPACE):
+        inert = is_same_namespace(line, text)
+    else:
+        inert = is_unset(line, text)
     if inert:
         startup.part("known").trace(startup, line, "inert")
     return inert
 
 
-def is_unset(line: "Record", text: str) -> "bool | None":
-    """Return whether no variable is set that a line waits for; None if it waits for none."""
+def is_unset(line: "Record", text: str) -> bool:
+    """Return whether a line waits for variables, and none of them is set."""
     variables = WAITS_TO_BE_SET.get(text) or WAITS_FOR_TEXT.get(text)
     if variables is None:
-        return None
+        return False
     for variable in variables.split():
         if os.environ.get(variable) or (text in WAITS_TO_BE_SET and variable in os.environ):
             line.slug, line.detail = "variable-set", f"{variable} is set"

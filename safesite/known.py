@@ -116,7 +116,9 @@ def load_helpers(startup: "Startup") -> "Any":
     """
     origin = str(__spec__.origin)
     name = __name__.replace("known", "helpers")
-    if origin == "frozen" or name in sys.modules:
+    if name in sys.modules:
+        return sys.modules[name]
+    if origin == "frozen":
         return startup.part("helpers")
     path = os.path.join(os.path.dirname(origin), name.rpartition(".")[2] + ".py")
     spec = _frozen_importlib_external.spec_from_file_location(name, path)
@@ -208,12 +210,10 @@ def has_namespaces(line: "Record", module: str) -> bool:
     Other portions would be found without asking a finder behind that of the import system.
     """
     path = f"{os.path.dirname(line.file)}/{module}.py"
-    try:
+    try:  # without a file object, which costs as much as all that has been done so far
         file = os.open(path, HEAD_FLAGS)
         try:
-            data = os.read(
-                file, HEAD
-            )  # a file object costs as much as all that has been done so far
+            data = os.read(file, HEAD)
         finally:
             os.close(file)
     except OSError:

@@ -161,12 +161,18 @@ def test_a_distributor_who_ships_warn_keeps_the_own_sitecustomize(
 # What a program may try.
 
 
-def test_the_mode_is_read_at_the_start_and_not_when_it_is_first_needed(
-    patched_base: Base, environment: Environment
-) -> None:
+def folder_with_line(environment: Environment) -> Path:
+    """Make a folder, to be added as a site directory, with a line that must not run."""
     folder = environment.root / "folder"
     folder.mkdir()
     (folder / "x.pth").write_text(IMPORT_LINE)
+    return folder
+
+
+def test_the_mode_is_read_at_the_start_and_not_when_it_is_first_needed(
+    patched_base: Base, environment: Environment
+) -> None:
+    folder = folder_with_line(environment)
     code = """
         import os, site, sys
         for name, value in (("MODE", "allow"), ("LOG", sys.argv[1] + "/log"), ("HINTED", "1")):
@@ -182,9 +188,7 @@ def test_the_mode_is_read_at_the_start_and_not_when_it_is_first_needed(
 def test_a_reference_taken_before_the_first_sign_refuses_too(
     patched_base: Base, environment: Environment
 ) -> None:
-    folder = environment.root / "folder"
-    folder.mkdir()
-    (folder / "x.pth").write_text(IMPORT_LINE)
+    folder = folder_with_line(environment)
     (folder / "sitecustomize.py").write_text(IMPORT_LINE)
     code = """
         import sys
@@ -261,9 +265,7 @@ def test_the_log_and_the_hint_are_the_launchers(
 def test_its_variables_are_taken_where_there_is_no_startup_code_yet(
     patched_base: Base, environment: Environment
 ) -> None:
-    folder = environment.root / "folder"
-    folder.mkdir()
-    (folder / "x.pth").write_text(IMPORT_LINE)
+    folder = folder_with_line(environment)
     log = folder / "log"
     code = """
         import os, site, sys
@@ -377,9 +379,7 @@ def test_site_can_be_run_as_a_module(
 
 
 def test_site_need_not_be_in_sys_modules(patched_base: Base, environment: Environment) -> None:
-    folder = environment.root / "folder"
-    folder.mkdir()
-    (folder / "x.pth").write_text(IMPORT_LINE)
+    folder = folder_with_line(environment)
     code = "import site, sys; del sys.modules['site']; site.addsitedir(sys.argv[1])"
     done = patched_base.run(environment, "-c", code, folder)
     assert (done.code, len(done.reports), environment.ran()) == (0, 2, []), done.err
@@ -388,9 +388,7 @@ def test_site_need_not_be_in_sys_modules(patched_base: Base, environment: Enviro
 def test_an_addpackage_of_the_program_breaks_nothing(
     patched_base: Base, environment: Environment
 ) -> None:
-    folder = environment.root / "folder"
-    folder.mkdir()
-    (folder / "x.pth").write_text(IMPORT_LINE)
+    folder = folder_with_line(environment)
     code = """
         import functools, site, sys
         site.addpackage = functools.partial(site.addpackage)
