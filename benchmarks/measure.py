@@ -32,6 +32,12 @@ class Start:
     words: tuple[str, ...]
     work: Path
     told: Path
+    policy: str = ""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """All the variables that are set."""
+        return VARIABLES | ({"SAFESITE_POLICY": self.policy} if self.policy else {})
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def run(start: Start, prefix: tuple[str, ...] = (), *, told: bool = False) -> tu
     process = subprocess.Popen(
         [*prefix, *start.words],
         cwd=start.told if told else start.work,
-        env=VARIABLES,
+        env=start.variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -198,7 +204,7 @@ def ask(start: Start) -> tuple[int, int]:
 def time_start(start: Start) -> float:
     """Return the seconds from a start to its end.  The current directory must be its own."""
     begin = time.perf_counter()
-    pid = os.posix_spawn(start.words[0], start.words, VARIABLES, file_actions=NOTHING)
+    pid = os.posix_spawn(start.words[0], start.words, start.variables, file_actions=NOTHING)
     _, status = os.waitpid(pid, 0)
     seconds = time.perf_counter() - begin
     if status:

@@ -23,6 +23,8 @@ class Profile:
     entries: int = 1
     """and how many path entries in each."""
     line: str = ""
+    policy: int = 0
+    """How many entries a policy has, none of which is about the line."""
     program: str = "pass"
     against_plain: bool = False
     """Whether the baseline is the same command beside a path entry, and not stock Python."""
@@ -33,10 +35,12 @@ class Profile:
         return bool(self.packages) or self.editable
 
     def plain(self) -> Profile:
-        """Return the same program beside one startup file with a path entry.
+        """Return the same program beside one startup file with a path entry; or without a policy.
 
         Other editable installs are no more than that: what is compared is the import line.
         """
+        if self.policy:
+            return replace(self, policy=0)
         return replace(self, packages=(), editable=False, files=1, line="")
 
 
@@ -64,5 +68,15 @@ GROWTH = tuple(
     + [
         Profile(f"entries-{n}", f"path entries in one startup file: {n}", files=1, entries=n)
         for n in SIZES
+    ]
+    + [
+        Profile(
+            f"policy-{n}",
+            f"one refused import line and a policy of {n:,} entries / without the policy",
+            line="import sys",
+            policy=n,
+            against_plain=True,
+        )
+        for n in (10, 10_000)
     ]
 )

@@ -73,7 +73,9 @@ class Session:
         if place not in self.environments:
             self.environments[place] = self.store.provide(*place)
         environment = self.environments[place]
-        return Start(environment.words(side.template), environment.work, environment.told)
+        return Start(
+            environment.words(side.template), environment.work, environment.told, environment.policy
+        )
 
     def count(self) -> None:
         """Count the instructions of each start, several at a time: that does not change them."""

@@ -72,6 +72,11 @@ class Environment:
         """The same with an ``app.py`` that tells what it sees; never measured."""
         return self.root / "told"
 
+    @property
+    def policy(self) -> str:
+        """The policy that a start is told to read, if the profile has one."""
+        return str(self.root / "policy") if self.profile.policy else ""
+
     def words(self, template: tuple[str, ...]) -> tuple[str, ...]:
         """Return a command line, with this environment's programs in their places."""
         launcher = self.binaries / "safesite"
@@ -121,6 +126,7 @@ class Store:
         make_venv(environment)
         make_programs(environment)
         make_startup_files(environment)
+        make_policy(environment)
         if environment.profile.installs:
             self.install(environment)
         python = str(environment.binaries / "python")
@@ -205,6 +211,20 @@ def make_startup_files(environment: Environment) -> None:
         (environment.site_packages / f"entries-{number:04}.pth").write_text(text)
     if profile.line:
         (environment.site_packages / "line.pth").write_text(profile.line + "\n")
+
+
+def make_policy(environment: Environment) -> None:
+    """Make the profile's policy, where nobody else can write: else it would not be read."""
+    if not environment.profile.policy:
+        return
+    for folder in environment.root.resolve().parents:
+        if folder.stat().st_mode & 0o022:
+            raise CannotMeasure(f"others can write {folder}, so no policy counts there; see --keep")
+    digest = "0123456789abcdef" * 4
+    entry = f"line={digest} some_module={digest} os=library  # some-distribution 1.0\n"
+    lines = (f"allow some_file_{n}.pth {entry}" for n in range(environment.profile.policy))
+    Path(environment.policy).write_text("".join(lines))
+    Path(environment.policy).chmod(0o644)
 
 
 def make_demo(folder: Path) -> None:

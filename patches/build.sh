@@ -12,7 +12,7 @@
 # what the patches have changed.  Kept in ${SAFESITE_CACHE:-${XDG_CACHE_HOME:-~/.cache}/safesite}/cpython/RELEASE:
 #   source/         Debian's source, its own series applied
 #   stock/          what that installs
-#   patched/        the same with patches/X.Y
+#   patch/          the same with patches/X.Y; as long a name, as a path costs by its length
 #   build-stock/, build-patched/, deb/
 set -euo pipefail
 unset "${!PYTHON@}" "${!SAFESITE_MODE@}"
@@ -142,7 +142,9 @@ build_stock() {
 build_patched() {
     local stamp file tree=$cache/build-patched
     stamp="$(< "$cache/stock.stamp") $(cat "patches/$version"/* | sha256sum)"
-    if [[ -f $cache/patched.stamp && $(< "$cache/patched.stamp") == "$stamp" ]]; then return; fi
+    if [[ -d $cache/patch && -f $cache/patched.stamp && $(< "$cache/patched.stamp") == "$stamp" ]]; then
+        return
+    fi
     say "building python$version with patches/$version"
     rm -f "$cache/patched.stamp"
     if [[ ! -d $tree ]]; then
@@ -164,8 +166,8 @@ build_patched() {
     done < "$cache/files"
     sed 's|^|+++ b/|' "$cache/files" > "$tree/patched-files"
     logged make -C "$tree" "-j$(nproc)"
-    rm -rf "$cache/patched"
-    logged make -C "$tree" install ENSUREPIP=no "prefix=$cache/patched" "exec_prefix=$cache/patched"
+    rm -rf "$cache/patched" "$cache/patch"
+    logged make -C "$tree" install ENSUREPIP=no "prefix=$cache/patch" "exec_prefix=$cache/patch"
     echo "$stamp" > "$cache/patched.stamp"
 }
 
@@ -235,7 +237,7 @@ if [[ $option == --source ]]; then
 fi
 build_stock
 build_patched
-for name in stock patched; do
+for name in stock patch; do
     "$cache/$name/bin/python$version" -I -c "import site, sys; print('$name:', sys.version.split()[0], 'in', sys.prefix)"
 done
 flock -u 9

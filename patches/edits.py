@@ -44,7 +44,7 @@ variable SAFESITE_MODE allows it; path entries of .pth files are kept.
 
 Lib/site.py asks Lib/_safesite.py at the first sign of startup code, and does
 not import it before.  The new modules are those of the package safesite,
-byte for byte (safesite/core.py and five beside it).
+byte for byte (safesite/core.py and eleven beside it).
 
 Vendor-only: upstream deprecates import lines from 3.15 on, runs them until
 3.17, and has no policy for the rest.""",
@@ -134,11 +134,17 @@ def module(name: str, does: str) -> tuple[str, str]:
 
 MODULES = {
     "_safesite": module("core", "reads startup files and refuses what they would run"),
+    "_safesite_batch": module("batch", "what 3.15 does with startup files"),
+    "_safesite_entries": module("entries", "what the entries of a policy say"),
     "_safesite_helpers": module("helpers", "runs the helper of an editable install when needed"),
     "_safesite_inert": module("inert", "lines that do nothing"),
-    "_safesite_keep": module("keep", "what is not plainly refused, and the report"),
+    "_safesite_keep": module("keep", "policies, what is not plainly refused, and the report"),
     "_safesite_known": module("known", "recognises lines that need not run"),
+    "_safesite_log": module("log", "SAFESITE_LOG"),
     "_safesite_perform": module("perform", "what is done in the place of code, from literals"),
+    "_safesite_pins": module("pins", "what a permission is bound to"),
+    "_safesite_running": module("running", "runs what may run"),
+    "_safesite_trust": module("trust", "whether others can write a policy"),
 }
 
 NEW_FILES = (
@@ -175,7 +181,7 @@ _SITE_EDITS = (
         hook(
             4,
             'if _safesite().mode != "allow":',
-            '    return _startup.part("keep").addpackage(_startup, sitedir, name, known_paths)',
+            '    return _startup.part("running").addpackage(_startup, sitedir, name, known_paths)',
         ),
         "a .pth file is read by safesite, also when a program asks for it",
         last="3.14",
@@ -186,11 +192,13 @@ _SITE_EDITS = (
         "    try:\n        names = os.listdir(sitedir)\n",
         hook(
             4,
-            "if (_shows_startup_code(sitedir)",
-            "        and _safesite().add_startup_files(sitedir, known_paths)):",
+            "shown = _shows_startup_code(sitedir)",
+            "if (shown is False",
+            "        or shown and _safesite().add_startup_files(sitedir, known_paths)):",
             "    return None if reset else known_paths",
         ),
-        "at the first sign of startup code safesite takes the files of a site directory",
+        "at the first sign of startup code safesite takes the files of a site directory; without"
+        " one there is nothing to do",
         before=True,
         last="3.14",
     ),
@@ -201,7 +209,7 @@ _SITE_EDITS = (
         hook(
             4,
             'if _safesite().mode != "allow":',
-            "    return _startup.read_lines(sitedir, name, suffix)",
+            '    return _startup.part("batch").read_lines(_startup, sitedir, name, suffix)',
         ),
         "a startup file is read by safesite, into lines that know their place",
         first="3.15",
@@ -212,11 +220,14 @@ _SITE_EDITS = (
         "        try:\n            names = os.listdir(sitedir)\n",
         hook(
             8,
-            "if (_shows_startup_code(sitedir)",
-            "        and _safesite().read_startup_files(self, sitedir)):",
+            "shown = _shows_startup_code(sitedir)",
+            "if (shown is False",
+            '        or shown and _safesite().part("batch").read_startup_files(',
+            "            _startup, self, sitedir)):",
             "    return",
         ),
-        "at the first sign of startup code safesite takes the files of a site directory",
+        "at the first sign of startup code safesite takes the files of a site directory; without"
+        " one there is nothing to do",
         before=True,
         first="3.15",
     ),
@@ -239,7 +250,7 @@ _SITE_EDITS = (
         "            for line in imports:\n",
         hook(
             12,
-            'imports = _safesite().part("known").allowed(',
+            'imports = _safesite().part("batch").allowed(',
             '    _startup, imports, filename, "import line")',
         ),
         "each import line is decided on when the one before has run",
@@ -252,7 +263,7 @@ _SITE_EDITS = (
         "            for entrypoint in entrypoints:\n",
         hook(
             12,
-            'entrypoints = _safesite().part("known").allowed(',
+            'entrypoints = _safesite().part("batch").allowed(',
             '    _startup, entrypoints, filename, "entry point")',
         ),
         "each entry point is decided on when the one before has run",
@@ -288,14 +299,26 @@ _SITE_EDITS = (
             SITE.name,
             _site,
             f'    """Run custom {owner} specific code, if available."""\n',
-            hook(
-                4,
-                f'if _startup is None or not _startup.may_customize("{owner_name}"):',
-                "    return",
-            ),
+            hook(4, *condition, "    return"),
             f"{owner_name} is imported if it may run; without a sign of one, it is not looked for",
         )
-        for owner, owner_name in (("site", "sitecustomize"), ("user", "usercustomize"))
+        for owner, owner_name, condition in (
+            (
+                "site",
+                "sitecustomize",
+                (
+                    "# A policy may allow that of the standard library.",
+                    "if (_startup is None and not os.access(",
+                    '            getattr(os, "__file__", "/os.py")[:-5] + "sitecustomize.py", 0)',
+                    '        or not _safesite().may_customize("sitecustomize")):',
+                ),
+            ),
+            (
+                "user",
+                "usercustomize",
+                ('if _startup is None or not _startup.may_customize("usercustomize"):',),
+            ),
+        )
     ),
     Edit(
         SITE.name,
@@ -375,15 +398,18 @@ def _each(template: str) -> str:
 
 
 def _freeze_edits() -> tuple[Edit, ...]:
-    """Return what freezes the modules, before _sitebuiltins: its surroundings never changed."""
+    """Return what freezes the modules, after those that every start imports.
+
+    Python goes through the list for each of these.
+    """
     tool = "{}/freeze_modules.py"
-    list_entry = "        '_sitebuiltins',\n"
+    list_entry = "        'stat',\n"
     why = "what make regen-frozen generates"
-    old = "        Python/frozen_modules/_sitebuiltins.h:_sitebuiltins \\\n".replace(" " * 8, "\t")
+    old = "\tPython/frozen_modules/stat.h:stat \\\n"
     make, frozen = "Makefile.pre.in", "Python/frozen.c"
 
     def edit(file: str, anchor: str, text: str, first: str = "3.11", last: str = "3.15") -> Edit:
-        return Edit(FREEZE.name, file, anchor, text, why, before=True, first=first, last=last)
+        return Edit(FREEZE.name, file, anchor, text, why, first=first, last=last)
 
     rule = (
         "Python/frozen_modules/@.h: Lib/@.py $(FREEZE_MODULE_DEPS)\n"
@@ -392,7 +418,7 @@ def _freeze_edits() -> tuple[Edit, ...]:
     entry = '    {"@", _Py_M__@, (int)sizeof(_Py_M__@), false},\n'
     deep_entry = '    {"@", NULL, 0, false, GET_CODE(@)},\n'
     both_entry = entry.replace("false", "false, GET_CODE(@)")
-    s = "_sitebuiltins"
+    s = "stat"
     return (
         *(
             Edit(
@@ -401,7 +427,6 @@ def _freeze_edits() -> tuple[Edit, ...]:
                 list_entry,
                 _each("        '@',\n"),
                 "the list of the modules that are frozen",
-                before=True,
                 first=first,
                 last=last,
             )
@@ -418,7 +443,7 @@ def _freeze_edits() -> tuple[Edit, ...]:
         ),
         edit(
             make,
-            f"Python/frozen_modules/{s}.h: Lib/{s}.py $(FREEZE_MODULE_DEPS)\n",
+            rule.replace("@", s),
             _each(rule),
         ),
         edit(make, old, _each(old.replace(s, "@")), last="3.12"),

@@ -6,7 +6,8 @@ this one file because a start pays for each module that it imports, half a perce
 do without is in the other modules.
 
 Written so that every Python can read it: one that is too old gets a sentence.  So types are
-comments here, and what old versions do not have is imported where it is used.  No
+comments here, and what old versions do not have is imported where it is used.  Private functions
+are described by comments too, as every start would pay for docstrings.  No
 ``from __future__`` import, because ``exec`` would hand its flags on to the program.
 """
 
@@ -83,11 +84,11 @@ def deciding():
 
 def start(by_module):
     # type: (bool) -> None
-    """Check the interpreter, then run what the command line names.
-
-    ``by_module``: by ``-m``, not by the command.  Ends as the target does: by returning, or with
-    the exception that it raised.  The target takes over ``__main__``, so nothing may follow there.
-    """
+    # Check the interpreter, then run what the command line names.
+    #
+    # ``by_module``: by ``-m``, not by the command.  Ends as the target does: by returning, or with
+    # the exception that it raised.  The target takes over ``__main__``, so nothing may follow
+    # there.
     name = getattr(getattr(sys, "implementation", None), "name", "cpython")
     if name != "cpython" or not (3, 10) <= sys.version_info[:2] <= (3, 15):
         sys.stderr.write(
@@ -120,7 +121,7 @@ def start(by_module):
 
 def enter_site():
     # type: () -> None
-    """Put the gate, or what stands behind it, before ``site``, and let it build ``sys.path``."""
+    # Put the gate, or what stands behind it, before ``site``, and let it build ``sys.path``.
     import site
 
     part = unknown_part(site)
@@ -144,11 +145,10 @@ def enter_site():
 
 def watch_subinterpreters():
     # type: () -> None
-    """Have `subinterpreters` prepare the module that makes them, when it is imported.
-
-    A watch on what makes its loader, where it is an extension: then no frame of it stands in the
-    traceback of another that cannot be imported.
-    """
+    # Have `subinterpreters` prepare the module that makes them, when it is imported.
+    #
+    # A watch on what makes its loader, where it is an extension: then no frame of it stands in the
+    # traceback of another that cannot be imported.
     from _frozen_importlib import BuiltinImporter
     from _frozen_importlib_external import ExtensionFileLoader
 
@@ -171,11 +171,11 @@ def watch_subinterpreters():
 
 def unknown_part(site):
     # type: (Any) -> str | None
-    """Return a part of ``site`` that is missing, or that could run startup code unknown to us.
-
-    None means that exactly the known functions can: only such a ``site`` is taken over.  A patched
-    one, which decides by itself, is told by its ``_safesite``.
-    """
+    # Return a part of ``site`` that is missing, or that could run startup code unknown to us.
+    #
+    # None means that exactly the known functions can: only such a ``site`` is taken over.  A
+    # patched
+    # one, which decides by itself, is told by its ``_safesite``.
     state = vars(site).get("StartupState")
     if (state is not None) != (sys.version_info >= (3, 15)):
         return "StartupState"
@@ -196,10 +196,9 @@ def unknown_part(site):
 
 def foreign_names(os_name, platform):
     # type: (str, str) -> tuple[str, ...]
-    """Return the modules of other platforms that the standard library tries to import on this one.
-
-    Each is an empty place that a file in a site directory could fill.
-    """
+    # Return the modules of other platforms that the standard library tries to import on this one.
+    #
+    # Each is an empty place that a file in a site directory could fill.
     if os_name == "nt":
         return ("_crypt", "_scproxy", "fcntl", "grp", "org.python.core", "pwd", "termios")
     names = ("_winapi", "_wmi", "msvcrt", "nt", "org.python.core", "winreg")
@@ -208,17 +207,16 @@ def foreign_names(os_name, platform):
 
 def hide_foreign_names():
     # type: () -> None
-    """Make the names of other platforms' modules unimportable, before a file can answer to one."""
+    # Make the names of other platforms' modules unimportable, before a file can answer to one.
     for name in foreign_names(os.name, sys.platform):
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: no such module
 
 
 def holds_startup_code(folder):
     # type: (str) -> bool
-    """Return whether a folder's listing may hold startup files or customize modules.
-
-    True also for what is no folder: a zip file on PYTHONPATH may hold a customize module.
-    """
+    # Return whether a folder's listing may hold startup files or customize modules.
+    #
+    # True also for what is no folder: a zip file on PYTHONPATH may hold a customize module.
     try:
         names = "\n".join(os.listdir(folder) + [""]).lower()
     except OSError as exc:
@@ -231,14 +229,14 @@ def holds_startup_code(folder):
     return False
 
 
-def pythonpath_may_customize():
+def others_may_customize():
     # type: () -> bool
-    """Return whether a folder of PYTHONPATH may hold a customize module."""
-    path = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
+    # Return whether PYTHONPATH may have a customize module, or the standard library has one.
+    path = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH")
     for folder in path.split(os.pathsep) if path else ():
         if holds_startup_code(folder or "."):
             return True
-    return False
+    return os.access(os.__file__[:-5] + "sitecustomize.py", 0)  # which a policy may allow
 
 
 # The gate stands before the parts of ``site`` that can run startup code, as long as there is none.
@@ -255,7 +253,7 @@ gate.update(stock={}, stubs={})
 
 def close_gate(site, mode):
     # type: (Any, str) -> None
-    """Put a stub in the place of each part of ``site``."""
+    # Put a stub in the place of each part of ``site``.
     gate["mode"] = mode
     hide_foreign_names()
     put_stub(site, "main", gated_main)
@@ -273,7 +271,7 @@ def close_gate(site, mode):
 
 def put_stub(owner, name, otherwise):
     # type: (Any, str, Callable[..., Any] | None) -> None
-    """Put a stub in the place of one part: ``otherwise``, if any, does what is harmless."""
+    # Put a stub in the place of one part: ``otherwise``, if any, does what is harmless.
     part = getattr(owner, name)
 
     def stub(*args, **kwargs):
@@ -289,7 +287,7 @@ def put_stub(owner, name, otherwise):
 
 def gated_main():
     # type: () -> None
-    """Call ``site.main``; what is reported meanwhile is one report, as behind the gate."""
+    # Call ``site.main``; what is reported meanwhile is one report, as behind the gate.
     gate["in_main"] = True
     try:
         gate["stock"]["main"]()
@@ -301,7 +299,7 @@ def gated_main():
 
 def open_gate():
     # type: () -> Any
-    """Let `safesite.site` take over, and return it."""
+    # Let `safesite.site` take over, and return it.
     from safesite import site
 
     if gate["behind"] is None:
@@ -314,12 +312,12 @@ def open_gate():
 
 def harmless(name, args):
     # type: (str, tuple[Any, ...]) -> bool
-    """Return whether a part of stock ``site``, called with these arguments, has nothing to run."""
+    # Return whether a part of stock ``site``, called with these arguments, has nothing to run.
     if name in ("addsitedir", "_addsitedir"):
         folder = args[name == "_addsitedir" :][:1]  # none if it is given by keyword
         return len(folder) > 0 and not holds_startup_code(folder[0])
     if name in CUSTOMIZE_PARTS:
-        return not pythonpath_may_customize()
+        return not others_may_customize()
     if name == "_exec_imports":
         return not args[0]._importexecs
     if name == "_execute_start_entrypoints":
@@ -332,7 +330,7 @@ def harmless(name, args):
 
 def run_module(name, args):
     # type: (str, list[str]) -> None
-    """Run a module or package with ``runpy``, as ``-m`` does."""
+    # Run a module or package with ``runpy``, as ``-m`` does.
     import runpy
 
     sys.argv[:] = ["-m"] + args
@@ -349,7 +347,7 @@ def run_module(name, args):
 
 def run_file(path, args):
     # type: (str, list[str]) -> None
-    """Run a script; hand a folder, a zip file or bytecode on to `run`."""
+    # Run a script; hand a folder, a zip file or bytecode on to `run`.
     from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
 
     sys.argv[:] = [path] + args
@@ -393,7 +391,7 @@ def run_file(path, args):
 
 def add_path_entry(entry):
     # type: (str | None) -> None
-    """Put the target's folder before all others, unless Python was told not to (-P, -I)."""
+    # Put the target's folder before all others, unless Python was told not to (-P, -I).
     if entry is not None and not getattr(sys.flags, "safe_path", sys.flags.isolated):
         sys.path.insert(0, entry)
         gate["path_entry"] = entry
@@ -401,7 +399,7 @@ def add_path_entry(entry):
 
 def current_folder():
     # type: () -> str | None
-    """Return the current folder; None, as Python then adds nothing, where it is gone."""
+    # Return the current folder; None, as Python then adds nothing, where it is gone.
     try:
         return os.getcwd()
     except OSError:
@@ -410,7 +408,7 @@ def current_folder():
 
 def absolute(path):
     # type: (str) -> str
-    """Return the path as Python makes a script's absolute: joined, not normalised."""
+    # Return the path as Python makes a script's absolute: joined, not normalised.
     here = current_folder()
     if here is None:
         return path
@@ -421,7 +419,7 @@ def absolute(path):
 
 def is_import_path(path):
     # type: (str) -> bool
-    """Return whether a path can stand on sys.path: a folder or a zip file."""
+    # Return whether a path can stand on sys.path: a folder or a zip file.
     for hook in sys.path_hooks:
         try:
             sys.path_importer_cache[path] = hook(path)
@@ -434,23 +432,23 @@ def is_import_path(path):
 
 def in_scripts_folder(folder):
     # type: (str) -> bool
-    """Return whether a folder is where this environment's scripts are, beside its Python.
-
-    Wheels write there: a file optparse.py beside pip would be what pip imports.
-    """
+    # Return whether a folder is where this environment's scripts are, beside its Python.
+    #
+    # Wheels write there: a file optparse.py beside pip would be what pip imports.
     scripts = os.path.join(sys.prefix, "Scripts" if os.name == "nt" else "bin")
     return os.path.normcase(folder) == os.path.normcase(os.path.realpath(scripts))
 
 
 def compiled(source, filename):
     # type: (str | bytes, str) -> CodeType
-    """Return what ``compile(source, filename, "exec", dont_inherit=True)`` returns, sooner.
-
-    The first compile() of a process builds the types of ``_ast``, a quarter of a start; ``exec`` of
-    a source does not.  So the code object is taken from the frame that exec() starts, before its
-    first instruction, and given its file name.  A source that compiles with a warning or not at all
-    is left to compile(), as messages name the file.  Raises COMPILER_ERRORS.
-    """
+    # Return what ``compile(source, filename, "exec", dont_inherit=True)`` returns, sooner.
+    #
+    # The first compile() of a process builds the types of ``_ast``, a quarter of a start; ``exec``
+    # of
+    # a source does not.  So the code object is taken from the frame that exec() starts, before its
+    # first instruction, and given its file name.  A source that compiles with a warning or not at
+    # all
+    # is left to compile(), as messages name the file.  Raises COMPILER_ERRORS.
     import _imp
     import _warnings
 
@@ -489,7 +487,7 @@ def compiled(source, filename):
 
 def new_main(loader=None, filename=None):
     # type: (Any, str | None) -> dict[str, Any]
-    """Make the module ``__main__`` what it is when a program starts, and return its namespace."""
+    # Make the module ``__main__`` what it is when a program starts, and return its namespace.
     import builtins
     from _frozen_importlib import BuiltinImporter
 
@@ -510,7 +508,7 @@ def new_main(loader=None, filename=None):
 
 def execute(code, namespace):
     # type: (CodeType, dict[str, Any]) -> None
-    """Execute the code of a program that is a file, as standard input is too."""
+    # Execute the code of a program that is a file, as standard input is too.
     forgets = True
     try:
         as_program(vars(namespace["__builtins__"])["exec"], code, namespace)
@@ -526,7 +524,7 @@ def execute(code, namespace):
 
 def as_program(call, *args):
     # type: (Callable[..., object], *Any) -> None
-    """Call what runs the program; its exceptions leave as if nothing of safesite were below it."""
+    # Call what runs the program; its exceptions leave as if nothing of safesite were below it.
     try:
         call(*args)
     except SystemExit:
@@ -540,7 +538,7 @@ def as_program(call, *args):
 
 def load_past_the_program(name):
     # type: (str) -> Any
-    """Import a module of the package while the program runs: its import hooks are not asked."""
+    # Import a module of the package while the program runs: its import hooks are not asked.
     if "safesite." + name in sys.modules:
         return sys.modules["safesite." + name]
     from _frozen_importlib import _load  # type: ignore[attr-defined]  # what imports come down to

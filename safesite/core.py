@@ -23,6 +23,7 @@ IMPORT_STARTS = ("import ", "import\t")
 BOM = b"\xef\xbb\xbf"
 
 SIZE_CAP = 4 << 20  # bytes of one startup file; the largest seen so far held 35,000
+SYSTEM_POLICY = "/etc/safesite/policy"
 
 STRIPS = sys.version_info >= (3, 15)  # 3.15 strips each line before it looks at it
 
@@ -97,6 +98,12 @@ def line_records(file: str, lines: "list[str]") -> "list[Record]":
     return records
 
 
+def user_policy() -> str:
+    """Return the file that holds the user's policy, if it is there."""
+    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return os.path.join(folder, "safesite", "policy")
+
+
 class Startup:
     """What safesite has decided in this process, and the mode it decides by.
 
@@ -115,6 +122,8 @@ class Startup:
         self.depth = self.printed = self.unprinted = self.reported = 0
         self.hinted, self.performed, self.log = False, False, ""
         self.finders: dict[bool, Any] = {}  # of `known`: whether it stands first
+        self.policies: list[Any] | None = None  # None until a line needs a decision
+        self.told: set[tuple[str, int]] = set()  # what has been said of policies
 
     def serve(self, site: "Any", stock: "dict[str, Any]") -> None:
         """Decide for a ``site``, of which ``stock`` holds the original parts."""
@@ -140,7 +149,7 @@ class Startup:
         if sys.flags.ignore_environment:
             return
         if "SAFESITE_LOG" in os.environ or "SAFESITE_HINTED" in os.environ:
-            self.part("keep").take_environment(self)
+            self.part("log").take_environment(self)
         self.mode = os.environ.get("SAFESITE_MODE") or default
         if self.mode not in MODES:
             self.mode = self.part("keep").tell_unknown_mode(self.mode)
@@ -155,9 +164,27 @@ class Startup:
         __import__(name := ("_safesite_" if __name__ == "_safesite" else "safesite.") + name)
         return sys.modules[name]
 
+    def has_policy(self) -> bool:
+        """Return whether a policy counts, having looked for one when first asked."""
+        if self.policies is None:
+            there = "SAFESITE_POLICY" in os.environ or os.path.lexists(SYSTEM_POLICY)
+            there = there or os.path.lexists(user_policy())
+            self.policies = self.part("keep").load_policies(self) if there else []
+        return bool(self.policies)
+
     def decide(self, line: "Record") -> bool:
-        """Return whether an executable line or customize module may run: nothing else says yes."""
-        return line.runs_here and not self.refuses and bool(self.part("keep").permits(self, line))
+        """Return whether an executable line or customize module may run: nothing else says yes.
+
+        What a policy says comes first; then the mode says.
+        """
+        said = self.part("keep").ask_policies(self, line) if self.has_policy() else None
+        if said is None and line.runs_here and not self.refuses:
+            said = self.part("running").permits(self, line)
+        return said is True
+
+    def may_allow(self, line: "Record") -> bool:
+        """Return whether the mode lets lines run, or a policy names the file of this one."""
+        return not self.refuses or (self.has_policy() and self.part("keep").naming(self, line))
 
     def refuse(self, line: "Record") -> None:
         """Note a refusal, once a line and process, and report it; unless the line need not run."""
@@ -165,6 +192,11 @@ class Startup:
             return
         if self.refused.setdefault((line.file, line.line, line), line) is line:
             self.part("keep").tell(self, line)
+
+    def trace(self, line: "Record", how: str) -> None:
+        """Show under ``-v`` what becomes of a line that need not run."""
+        if sys.flags.verbose:
+            self.part("keep").trace(line, how)
 
     def begin(self) -> None:
         """Open a call into ``site``; nested calls report together, at the end of the outermost."""
@@ -234,9 +266,9 @@ class Startup:
         """Do what ``addpackage`` does to 3.14 with what may run; False for a skipped file."""
         found = self.read_pth(os.path.join(sitedir, name))
         records = found or []
-        allowed = {line.line for line in records if line.kind == IMPORT and self.decide(line)}
-        if allowed or sys.flags.verbose:
-            self.part("keep").feed_addpackage(self, records, allowed, sitedir, name, known_paths)
+        executable = [line for line in records if line.kind == IMPORT]
+        if sys.flags.verbose or (executable and self.may_allow(executable[0])):
+            self.part("running").feed_addpackage(self, records, sitedir, name, known_paths)
             return found is not None
         for line in records:
             if line.kind == IMPORT:
@@ -248,40 +280,6 @@ class Startup:
                 known_paths.add(pathcase)
         return found is not None
 
-    def read_startup_files(self, state: "Any", sitedir: str) -> bool:
-        """Have a 3.15 state read a site directory's files; False leaves that to stock ``site``."""
-        names = self.list_directory(sitedir)
-        if names is None:
-            return False
-        if self.mode != "skip":
-            self.note_customize(sitedir, names)
-            with self:
-                for name in sorted(n for n in names if n.endswith(".pth") and n[0] != "."):
-                    state._read_pth_file(sitedir, name)
-                for name in sorted(n for n in names if n.endswith(".start") and n[0] != "."):
-                    state._read_start_file(sitedir, name)
-        return True
-
-    def read_lines(self, sitedir: str, name: str, suffix: str) -> "tuple[list[str] | None, str]":
-        """Do what ``_read_pthstart_file`` does on 3.15, with lines that know their place."""
-        path = os.path.join(sitedir, name)
-        if self.mode == "skip":
-            return None, path
-        self.site._trace(f"Reading startup configuration file: {path}")
-        records = (
-            self.read_pth(path) if suffix == ".pth" else self.part("keep").read_start(self, path)
-        )
-        if records is None:
-            return None, path
-        self.site._trace(f"Processing {suffix} file: {path!r}")
-        lines = [""] * max((line.line for line in records), default=0)
-        for line in records:
-            if line.runs_here:
-                lines[line.line - 1] = str(line) if line.kind == PATH else line
-            else:
-                self.refuse(line)
-        return lines, path
-
     def note_customize(self, sitedir: str, names: "list[str]") -> None:
         """Remember a site directory whose listing may hold a customize module, in any form."""
         if any(name.lower().startswith(("sitecustomize", "usercustomize")) for name in names):
@@ -292,7 +290,7 @@ class Startup:
         if self.mode in ("allow", "skip"):
             return self.mode == "allow"
         path = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
-        if path or self.customize_dirs:
+        if path or self.customize_dirs or self.has_policy():
             return bool(self.part("keep").may_customize(self, name, path))
         return not self.refuses
 

@@ -118,7 +118,7 @@ def keeps(startup: "Startup", line: "Record", text: str) -> bool:
     else:
         inert = is_unset(line, text)
     if inert:
-        startup.part("known").trace(startup, line, "inert")
+        startup.trace(line, "inert")
     return inert
 
 

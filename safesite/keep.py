@@ -1,20 +1,18 @@
-"""Odd encodings, customize modules, the modes that run code, the report and the log.
+"""Odd encodings, customize modules, policies and the report.
 
-Loaded by ``core`` when a line needs it, never otherwise, so a start without executable lines does
-not pay for it.  Here and in ``core`` no text of a startup file is executed: what may run is handed
-to the original functions of ``site``, so that order, namespace, frame locals and messages are
-stock's own.  Imports at module level only what stock ``site`` has loaded.
+Loaded by ``core`` when a line needs it or a policy exists, never otherwise, so a start without
+executable lines does not pay for it.  Imports at module level only what stock ``site`` has loaded.
 """
 
 import _frozen_importlib_external
 import _io
 import os
+import stat
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from safesite.core import Record, Startup
 
@@ -24,8 +22,14 @@ else:
     import _safesite as core
 
 PRINTED_REFUSALS = 10
-HELPLESS = ("answered-elsewhere", "helper", "never-answered")
+HELPLESS = ("answered-elsewhere", "denied", "helper", "never-answered")
 PLACE_WIDTH = 1000  # a line of ours fits a pipe's atomic write, whatever the file is called
+ODD = frozenset(" #%")  # in a policy these are percent-encoded, as all that is not printable ASCII
+POLICY_CAP = 16 << 20
+WHOLLY_CHECKED = 16 << 10  # bytes of a policy of which a start looks at every line
+OPEN = os.O_RDONLY
+for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+    OPEN |= getattr(os, flag, 0)
 
 
 # Reading: what the hot path leaves to this module.
@@ -65,29 +69,18 @@ def native_lines(data: bytes, splits_like_str: bool) -> "list[str] | None":
         return None
 
 
-def read_start(startup: "Startup", path: str) -> "list[Record] | None":
-    """Return the entry points of a .start file (PEP 829); None if it is skipped."""
-    data = startup.read(path)
-    if data is None:
-        return None
-    try:
-        lines = data.removeprefix(core.BOM).decode().splitlines()
-    except UnicodeDecodeError:
-        startup.skip(path, "not UTF-8")
-        return None
-    entries = [(number, line.strip()) for number, line in enumerate(lines, 1)]
-    return [
-        core.Record(text, path, number, core.ENTRY)
-        for number, text in entries
-        if text and not text.startswith("#")
-    ]
-
-
 def may_customize(startup: "Startup", name: str, pythonpath: str) -> bool:
     """Return whether stock may import a customize module; refuse each one that may not run."""
     refused: list[Record] = []
+    paths = pythonpath.split(os.pathsep) if pythonpath else []
+    named = [startup.site.makepath(path)[0] for path in paths]
     with startup:
-        for module in find_customize(startup, name, pythonpath):
+        if startup.has_policy() and any(name.encode() in p.data for p in startup.policies or ()):
+            # One that is allowed may lie elsewhere: in the standard library, in a path entry.
+            first = next(find_customize(startup, name, sys.path, named), None)
+            if first is not None and startup.decide(first):
+                return True
+        for module in find_customize(startup, name, named + startup.customize_dirs, named):
             # Python would import the first alone: one behind it is nobody's to perform.
             if not startup.decide(module) and (
                 refused or not startup.part("perform").perform(startup, module)
@@ -98,165 +91,156 @@ def may_customize(startup: "Startup", name: str, pythonpath: str) -> bool:
     return not refused and not startup.refuses
 
 
-def find_customize(startup: "Startup", name: str, pythonpath: str) -> "Iterator[Record]":
+def find_customize(
+    startup: "Startup", name: str, folders: "list[str]", named: "list[str]"
+) -> "Iterator[Record]":
     """Yield a customize module's record for each place it could be imported from, in their order.
 
-    Asks the import system's own path finder, which imports nothing, so every form counts: module,
-    package, bytecode, extension, in a zip file.  A folder without ``__init__`` is not reported: as
-    a namespace package it runs nothing.
+    ``named``: the places that PYTHONPATH names.  Asks the import system's own path finder, which
+    imports nothing, so every form counts: module, package, bytecode, extension, in a zip file.  A
+    folder without ``__init__`` is not reported: as a namespace package it runs nothing.
     """
-    paths = pythonpath.split(os.pathsep) if pythonpath else []
-    folders = [(startup.site.makepath(path)[0], "customize-pythonpath") for path in paths]
-    folders += [(path, "") for path in startup.customize_dirs]
-    for folder, slug in folders:
+    for folder in folders:
         try:
             spec = _frozen_importlib_external.PathFinder.find_spec(name, [folder])
         except Exception as exc:  # noqa: BLE001 - a zip file or a path hook may raise anything
             startup.skip(folder, f"{type(exc).__name__}: {exc}")
             continue
         if spec is not None and spec.origin is not None:
+            slug = "customize-pythonpath" if folder in named else ""
             yield core.Record(name, spec.origin, 0, core.CUSTOMIZE, slug)
 
 
-# Running: the original functions of site, given only what may run.
+# Policies: where they lie, whether they count, and which are about a line.
+#
+# A policy is text, an entry a line: ``allow NAME line=SHA256 MODULE=SHA256 ...``, ``allow-line
+# NAME line=SHA256``, ``deny NAME``; a word that begins with ``#`` begins a comment.  To read one
+# may cost a start one percent: what most do without is in `trust`, `entries` and `pins`.
 
 
-class _Lines:
-    """Stands in for the module ``io`` in stock ``addpackage``: the file is lines read already."""
+class Policy:
+    """A policy that counts: its path and text, and the folders above it as (device, inode)."""
 
-    def __init__(self, lines: "list[str]") -> None:
-        self.lines = lines
+    def __init__(self, path: str, data: bytes, above: "list[os.stat_result]") -> None:
+        self.path, self.data = path, b"\n%b\n" % data
+        self.above = {(status.st_dev, status.st_ino) for status in above}
 
-    def open_code(self, _path: str) -> "_Lines":
-        return self
+    def lies_in(self, folder: "str | None") -> bool:
+        """Return whether a folder, by whatever path, is one of those above the policy."""
+        try:
+            status = os.stat(folder or "")
+        except (OSError, ValueError):  # there is no user base, say
+            return False
+        return (status.st_dev, status.st_ino) in self.above
 
-    def TextIOWrapper(self, _file: "_Lines", **_options: object) -> "_Lines":  # noqa: N802 - as in io
-        return self
 
-    def __enter__(self) -> "_Lines":
-        return self
+def load_policies(startup: "Startup") -> "list[Policy]":
+    """Return the policies that count; what is wrong with the others is reported."""
+    found = []
+    for path in policy_places():
+        policy = read_plainly(path) or startup.part("trust").read_or_tell(startup, path)
+        if policy is not None and not lies_with_packages(startup, policy):
+            found.append(policy)
+            if len(policy.data) < WHOLLY_CHECKED and not looks_whole(policy.data):
+                startup.part("entries").tell_bad(startup, policy)
+    return found
 
-    def __exit__(self, *_details: object) -> None:
+
+def policy_places() -> "list[str]":
+    """Return the files that hold a policy: what the environment names, the system's, yours."""
+    flags, named, yours = sys.flags, os.environ.get("SAFESITE_POLICY"), core.user_policy()
+    others = [core.SYSTEM_POLICY] if flags.isolated else [core.SYSTEM_POLICY, yours]
+    if hasattr(os, "getuid") and (os.getuid(), os.getgid()) != (os.geteuid(), os.getegid()):
+        others, named = [core.SYSTEM_POLICY], ""  # the caller of a setuid program chose the rest
+    found = [path for path in others if os.path.lexists(path)]
+    return [named, *found] if named and not flags.ignore_environment else found
+
+
+def read_plainly(path: str) -> "Policy | None":
+    """Return the policy in a file that plainly nobody else can write; None leaves it to `trust`.
+
+    That is: no link leads there, and the user or root owns it and each folder above it, which no
+    group can write.  The file is looked at when it is open.
+    """
+    folders = path.split("/")[:-1]
+    if folders[:1] != [""] or not hasattr(os, "geteuid"):
         return None
-
-    def __iter__(self) -> "Iterator[str]":
-        return iter(self.lines)
-
-    def read(self) -> "_Lines":
-        return self
-
-    def decode(self, _encoding: str) -> "_Lines":
-        return self
-
-    def splitlines(self) -> "list[str]":
-        return self.lines
-
-
-def addpackage(
-    startup: "Startup", sitedir: str, name: str, known_paths: "set[str] | None"
-) -> "set[str] | None":
-    """Do what ``addpackage`` does to 3.14 where a program calls it."""
-    if startup.mode == "skip":
-        return known_paths
-    known = startup.site._init_pathinfo() if known_paths is None else known_paths
-    with startup:
-        added = startup.add_package(sitedir, name, known)
-    return known_paths if added else None  # as stock, for a file that it cannot open
-
-
-def feed_addpackage(
-    startup: "Startup",
-    records: "list[Record]",
-    allowed: "set[int]",
-    sitedir: str,
-    name: str,
-    known_paths: "set[str]",
-) -> None:
-    """Call the original ``addpackage`` (3.10 to 3.14) on path entries and allowed lines alone.
-
-    ``allowed`` holds the numbers of the latter.  It runs in a copy of its globals in which ``io``
-    hands over these lines, each at its number, and which leaves them to stock where it is patched.
-    """
-    lines = ["#"] * max((line.line for line in records), default=0)
-    for line in records:
-        # What only other versions run has numbers of another count: it must not take a place here.
-        if line.runs_here and (line.kind == core.PATH or line.line in allowed):
-            lines[line.line - 1] = str(line)
-        else:
-            startup.refuse(line)
-    stock: Any = startup.stock["addpackage"]
-    leaves = core.Startup()
-    leaves.mode = "allow"
-    namespace = {**vars(startup.site), "io": _Lines(lines), "_safesite": lambda: leaves}
-    function = type(stock)(stock.__code__, namespace, stock.__name__)
-    function(sitedir, name, known_paths)
-
-
-class StartupCodeWarning(DeprecationWarning):
-    """Startup code runs that the mode ``refuse`` would refuse."""
-
-
-def permits(startup: "Startup", line: "Record") -> bool:
-    """Return whether the mode lets a line run; ``warn`` does unless its warning is an error.
-
-    A line that is met twice is warned about once: stock 3.10 to 3.13 reads the startup files of a
-    virtual environment two times.
-    """
-    if startup.mode == "allow":
-        return True
-    key = (line.file, line.line, line)
-    if key not in startup.warned:
-        startup.warned[key] = warn(line)
-    if not startup.warned[key]:
-        line.slug = "warning-is-error"
-    return startup.warned[key]
-
-
-def warn(line: "Record") -> bool:
-    """Issue the deprecation warning of one line; return False where a filter makes it an error."""
-    import linecache
-    import warnings
-
-    place_filter(warnings)
-    ends = "ignored from Python 3.18 on" if line.kind == core.IMPORT else "refused by default"
-    text = f"startup code: {line.kind} {quoted(line)} ({ends})"
-    file = place(line.file)
-    # The text shows the line, escaped; an empty entry keeps the raw one off the terminal.
-    linecache.cache[file] = (0, None, [], file)
     try:
-        warnings.warn_explicit(text, StartupCodeWarning, file, line.line or 1, registry={})
-    except StartupCodeWarning:
-        return False
-    finally:
-        linecache.cache.pop(file, None)
-    return True
+        above = [os.lstat("/".join(folders[:end]) or "/") for end in range(1, len(folders) + 1)]
+        file = os.open(path, OPEN)
+        try:
+            status = os.fstat(file)
+            data = os.read(file, min(status.st_size, POLICY_CAP))
+        finally:
+            os.close(file)
+    except (OSError, ValueError):
+        return None
+    for st in above:
+        if st.st_mode & 0o170022 != stat.S_IFDIR or st.st_uid not in (0, os.geteuid()):
+            return None
+    if status.st_mode & 0o170022 != stat.S_IFREG or status.st_uid not in (0, os.geteuid()):
+        return None
+    return Policy(path, data, above) if len(data) == status.st_size else None
 
 
-def place_filter(warnings: "Any") -> None:
-    """Show StartupCodeWarning unless the user's filters say otherwise, and only then Python's own.
+def lies_with_packages(startup: "Startup", policy: Policy) -> bool:
+    """Return whether a policy lies where packages are installed, and so can be written by them."""
+    site = startup.site
+    prefixes = [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix]
+    if policy.path.startswith("/etc/"):
+        prefixes = [prefix for prefix in prefixes if prefix not in ("/", "/usr")]
+    folders = *prefixes, *site.getsitepackages(), site.getusersitepackages(), site.USER_BASE
+    for folder in filter(policy.lies_in, dict.fromkeys(folders)):
+        startup.part("entries").tell_place(startup, policy, folder)
+        return True
+    return False
 
-    Python's own begin with the one for DeprecationWarning in ``__main__``, whose module is a str
-    (the user's are compiled patterns); a debug build has none.
-    """
-    ours = ("default", None, StartupCodeWarning, None, 0)
-    if ours in warnings.filters:
-        return
-    own = ("default", None, DeprecationWarning, "__main__", 0)
-    filters = warnings.filters
-    filters.insert(filters.index(own) if own in filters else len(filters), ours)
+
+def looks_whole(data: bytes) -> bool:
+    """Return whether each line of a policy begins with a keyword, or is empty or a comment."""
+    starts = (b"\nallow ", b"\nallow-line ", b"\ndeny ", b"\n#", b"\n\n")
+    return sum(map(data.count, starts)) == data.count(b"\n") - 1
 
 
-# Telling: a refusal, the end of the report, and SAFESITE_LOG.
+def naming(startup: "Startup", line: "Record") -> "list[tuple[Policy, bytes]]":
+    """Return the policies that have the name or the path of a line's file, and what they have."""
+    name = str(line) if line.kind == core.CUSTOMIZE else os.path.basename(line.file)
+    words = {encode(startup, name), encode(startup, line.file)}
+    return [(p, word) for p in startup.policies or () for word in words if word in p.data]
+
+
+def ask_policies(startup: "Startup", line: "Record") -> "bool | None":
+    """Return whether a line is allowed (True) or denied (False); None if no policy says either."""
+    found = naming(startup, line)
+    return startup.part("entries").decide(startup, line, found) if found else None
+
+
+def encode(startup: "Startup", name: str) -> bytes:
+    """Return a name as it stands in a policy, behind a space: odd ones are percent-encoded."""
+    if not name.isascii() or not name.isprintable() or not ODD.isdisjoint(name):
+        name = startup.part("entries").encode(name)
+    return b" " + name.encode()
+
+
+# Telling: a refusal, and the end of the report.
 
 
 def tell(startup: "Startup", line: "Record") -> None:
     """Report one refusal as the mode says, or count it among those that are not printed."""
+    if line.slug == "denied":  # reviewed, and refused for good
+        return
     loud = line.slug == "customize-pythonpath" or startup.printed < PRINTED_REFUSALS
     if sys.flags.verbose or (loud and startup.mode != "quiet"):
         startup.printed += 1
         say(message(line))
     else:
         startup.unprinted += 1
+
+
+def tell_policy(startup: "Startup", file: str, line: int, reason: str, slug: str) -> None:
+    """Report that a policy, or a line of it, grants nothing."""
+    if startup.mode != "quiet":
+        say(f"safesite: {place(file, line)}: grants nothing: {reason} ({slug})")
 
 
 def tell_unknown_mode(mode: str) -> str:
@@ -316,26 +300,49 @@ def finish_report(startup: "Startup") -> None:
     count = sum(line.kind != core.FILE and line.slug not in HELPLESS for line in lines)
     parts = [f"and {startup.unprinted} more"] if startup.unprinted else []
     if count and startup.mode == "refuse" and not startup.hinted:
-        how = "start without -E and -I, and set" if sys.flags.ignore_environment else "set"
-        parts.append(f"{count} refused; to run them: {how} SAFESITE_MODE=allow (hint)")
+        parts.append(f"{count} refused; {remedy()} (hint)")
         hide_hint(startup)
     if parts and startup.mode != "quiet":
         say(f"safesite: {'; '.join(parts)}")
     if startup.log:
-        append_log(startup, lines[startup.reported :])
+        startup.part("log").append(startup, lines[startup.reported :])
     startup.unprinted, startup.reported = 0, len(lines)
 
 
-def take_environment(startup: "Startup") -> None:
-    """Take the log's name (relative to where Python started), and whether the hint was given."""
-    log = os.environ.get("SAFESITE_LOG", "")
-    if log:
-        try:
-            startup.log = os.path.abspath(log)
-        except OSError:  # the current directory is gone
-            startup.log = log
-    if "SAFESITE_HINTED" in os.environ:
-        hide_hint(startup)
+def remedy() -> str:
+    """Return what helps after a refusal: a command that works where this one did."""
+    words = command()
+    if words and all(word.isascii() and word.isprintable() for word in words):
+        return f"to see owners and remedies: {' '.join(map(shell_quoted, words))} --explain"
+    how = "start without -E and -I, and set" if sys.flags.ignore_environment else "set"
+    return f"to run them: {how} SAFESITE_MODE=allow"
+
+
+def command() -> "list[str]":
+    """Return the words that started safesite; beside a patch, those of a command on PATH."""
+    words, at = sys.orig_argv, 1
+    while at < len(words) and words[at][:1] == "-" and words[at] not in ("-", "-c"):
+        word = words[at]
+        if word.endswith("msafesite"):
+            return words[: at + 1]
+        if word[1] != "-" and word.endswith("m") and words[at + 1 : at + 2] == ["safesite"]:
+            return words[: at + 2]
+        at += 2 if word in ("-W", "-X", "--check-hash-based-pycs") else 1
+    if "".join(words[at : at + 1]).endswith(os.path.join("safesite", "command", "start.py")):
+        beside = os.path.join(os.path.dirname(words[0]), "safesite")
+        is_ours = os.path.dirname(words[0]) and os.path.isfile(beside)
+        options = [option for option in words[1:at] if option != "-S"]
+        return [beside, *options] if is_ours else words[: at + 1]
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        if os.path.isabs(folder) and os.path.isfile(os.path.join(folder, "safesite")):
+            return ["safesite", "--python", sys.executable] if sys.executable else []
+    return []
+
+
+def shell_quoted(word: str) -> str:
+    """Return a word as a shell takes it for one."""
+    plain = word.replace("/", "").replace("-", "").replace("_", "").replace(".", "")
+    return word if plain.isalnum() else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 def hide_hint(startup: "Startup") -> None:
@@ -346,44 +353,3 @@ def hide_hint(startup: "Startup") -> None:
     startup.hinted = True
     os.environ.pop("SAFESITE_HINTED", None)
     os.putenv("SAFESITE_HINTED", "1")
-
-
-def append_log(startup: "Startup", lines: "list[Record]") -> None:
-    """Append refusals to SAFESITE_LOG, one JSON object a line."""
-    version = "{}.{}.{}".format(*sys.version_info)
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
-    try:
-        log = os.open(startup.log, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
-        try:
-            for line in lines:
-                os.write(log, f"{log_entry(startup, line, version)}\n".encode("ascii"))
-        finally:
-            os.close(log)
-    except (OSError, ValueError) as exc:
-        if startup.mode != "quiet":
-            reason = quoted(getattr(exc, "strerror", None) or str(exc))
-            say(f"safesite: SAFESITE_LOG: {place(startup.log)}: not written: {reason} (log)")
-
-
-def log_entry(startup: "Startup", line: "Record", version: str) -> str:
-    """Return the JSON object for one refusal, in ASCII: ``json`` is not there to import."""
-    fields = {
-        "file": line.file,
-        "kind": line.kind,
-        "text": str(line)[:4096],
-        "slug": line.slug,
-        "detail": line.detail,
-        "mode": startup.mode,
-        "python": version,
-        "executable": sys.executable or "",
-    }
-    body = ", ".join(f'"{name}": {json_string(value)}' for name, value in fields.items())
-    return f'{{"line": {line.line}, "pid": {os.getpid()}, {body}}}'
-
-
-def json_string(text: str) -> str:
-    """Return text as a JSON string of printable ASCII."""
-    data = text.encode("utf-16-be", "surrogatepass")
-    units = [high << 8 | low for high, low in zip(data[::2], data[1::2], strict=True)]
-    plain = (chr(u) if 32 <= u < 127 and u not in (34, 92) else f"\\u{u:04x}" for u in units)
-    return f'"{"".join(plain)}"'

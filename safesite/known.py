@@ -15,7 +15,6 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from safesite.core import Record, Startup
@@ -30,7 +29,8 @@ else:
 
 PACKAGE = sys.modules.get("safesite")  # in use after a program has taken it out of sys.modules
 
-UNTOUCHED = ("import-line", "entry-point")  # slugs of lines on which nothing has been decided
+# Slugs of lines that nobody has denied, and that this version of Python would execute.
+UNTOUCHED = ("import-line", "entry-point", "withdrawn")
 
 # The helpers of each backend: how the module's name begins and ends, what an import line calls
 # after its import, and what an entry point names.
@@ -127,16 +127,6 @@ def load_helpers(startup: "Startup") -> "Any":
     return _frozen_importlib._load(spec)  # type: ignore[attr-defined]
 
 
-def allowed(startup: "Startup", lines: "Iterable[str]", file: str, kind: str) -> "Iterator[str]":
-    """Yield the lines that may run on 3.15, each decided on when the one before has run."""
-    for text in lines:
-        line = text if isinstance(text, core.Record) else core.Record(text, file, 0, kind)
-        if startup.decide(line):
-            yield str(line)
-        else:
-            startup.refuse(line)
-
-
 def keeps(startup: "Startup", line: "Record") -> bool:
     """Return whether an executable line need not run: it is deferred, performed or inert."""
     if line.slug not in UNTOUCHED or not startup.refuses:
@@ -156,11 +146,15 @@ def keeps(startup: "Startup", line: "Record") -> bool:
 
 def is_kept_by(part: "Any", startup: "Startup", line: "Record", text: str) -> bool:
     """Return whether one of the other modules keeps a line; whatever it raises, it does not."""
+    slug, detail = line.slug, line.detail
     try:
-        return bool(part.keeps(startup, line, text))
+        kept = bool(part.keeps(startup, line, text))
     except Exception as exc:  # noqa: BLE001 - a path hook, or what a literal names, may raise anything
         line.detail = f"{type(exc).__name__}: {exc}"
-        return False
+        kept = False
+    if slug == "withdrawn":  # of the two reasons, that is news
+        line.slug, line.detail = slug, detail
+    return kept
 
 
 def recognise(text: str, kind: str) -> "tuple[str, str, str]":
@@ -190,7 +184,7 @@ def defer(startup: "Startup", line: "Record", form: str, module: str, call: str)
         last.met.add(module)
         found = finder(startup, first=True) if stands_first else last
         found.waiting.append((line, form, module, call, sys.path[:]))
-    trace(startup, line, "deferred")
+    startup.trace(line, "deferred")
 
 
 def finder(startup: "Startup", first: bool) -> Finder:
@@ -227,11 +221,5 @@ def defer_distutils(startup: "Startup", line: "Record", default: str) -> bool:
     if enabled and "distutils" not in sys.stdlib_module_names:
         defer(startup, line, "distutils", "_distutils_hack", "add_shim")
     else:
-        trace(startup, line, "inert")
+        startup.trace(line, "inert")
     return True
-
-
-def trace(startup: "Startup", line: "Record", how: str) -> None:
-    """Show under ``-v`` what becomes of a line."""
-    if sys.flags.verbose:
-        startup.part("keep").trace(line, how)

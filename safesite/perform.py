@@ -111,7 +111,7 @@ def perform_pip(startup: "Startup", module: "Record") -> bool:
     sys.path[:] = [x for x in path if not (isinstance(x, str) and os.path.normcase(x) in taken)]
     for lib in libs:
         startup.site.addsitedir(lib)
-    startup.part("known").trace(startup, module, "performed")
+    startup.trace(module, "performed")
     return True
 
 
@@ -154,7 +154,7 @@ def keeps(startup: "Startup", line: "Record", text: str) -> bool:
     startup.done.add((line.file, line.line))
     for folder in folders:
         startup.site.addsitedir(folder)
-    startup.part("known").trace(startup, line, "performed")
+    startup.trace(line, "performed")
     return True
 
 

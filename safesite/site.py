@@ -96,7 +96,7 @@ def addpackage(sitedir: str, name: str, known_paths: "set[str] | None") -> "set[
     """Process a .pth file: add its path entries to sys.path, refuse what it would execute."""
     if startup.mode == "allow":
         return stock["addpackage"](sitedir, name, known_paths)  # type: ignore[no-any-return]
-    return startup.part("keep").addpackage(startup, sitedir, name, known_paths)  # type: ignore[no-any-return]
+    return startup.part("running").addpackage(startup, sitedir, name, known_paths)  # type: ignore[no-any-return]
 
 
 def addsitedir(sitedir: str, known_paths: "set[str] | None" = None) -> "set[str] | None":
@@ -119,7 +119,7 @@ def _read_pthstart_file(sitedir: str, name: str, suffix: str) -> "tuple[list[str
     """Read a startup file into lines that know their place."""
     if startup.mode == "allow":
         return stock["_read_pthstart_file"](sitedir, name, suffix)  # type: ignore[no-any-return]
-    return startup.read_lines(sitedir, name, suffix)
+    return startup.part("batch").read_lines(startup, sitedir, name, suffix)  # type: ignore[no-any-return]
 
 
 def _addsitedir(self: "Any", sitedir: str, *, process_known_sitedirs: bool) -> None:
@@ -129,7 +129,7 @@ def _addsitedir(self: "Any", sitedir: str, *, process_known_sitedirs: bool) -> N
         return
     recorded = self._record_sitedir(sitedir, process_known_sitedirs=process_known_sitedirs)
     if recorded is not None:
-        startup.read_startup_files(self, recorded)
+        startup.part("batch").read_startup_files(startup, self, recorded)
 
 
 def process(self: "Any") -> None:
@@ -153,7 +153,7 @@ def run_allowed(state: "Any", method: str, table: "dict[str, Any]", kind: str) -
     if startup.mode == "allow":
         stock[method](state)
     elif table:
-        lines, allowed = dict(table), startup.part("known").allowed
+        lines, allowed = dict(table), startup.part("batch").allowed
         with startup:
             table.update({file: allowed(startup, lines[file], file, kind) for file in lines})
             try:

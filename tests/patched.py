@@ -56,7 +56,7 @@ def built(release: str) -> Base | None:
     """Return what ``patches/build.sh`` has built; None if it has not."""
     version = BUILDS[release]
     folder = interpreters.cache_folder() / "cpython" / release
-    programs = [folder / name / "bin" / f"python{version}" for name in ("stock", "patched")]
+    programs = [folder / name / "bin" / f"python{version}" for name in ("stock", "patch")]
     if not (folder / "patched.stamp").is_file():
         return None
     stock, patched = (interpreters.ask(version, program) for program in programs)

@@ -63,9 +63,11 @@ def test_each_profile_is_compared_in_each_way() -> None:
     assert names == [f"{p}/{way}" for p in profiles for way in ("module", "script", "command")]
 
 
-def test_growth_has_four_sizes_of_files_and_of_entries() -> None:
+def test_growth_has_four_sizes_of_files_and_of_entries_and_two_policies() -> None:
     assert [p.name for p in GROWTH] == [
-        f"{what}-{size}" for what in ("files", "entries") for size in (1, 10, 100, 1000)
+        *(f"{what}-{size}" for what in ("files", "entries") for size in (1, 10, 100, 1000)),
+        "policy-10",
+        "policy-10000",
     ]
 
 

@@ -37,7 +37,9 @@ SUITES = (
 # that pip says nothing on standard error, and on 3.11 it brings a setuptools whose line is refused.
 CHANGED = {"test.test_site.ImportSideEffectTests.test_sitecustomize_executed": "skipped"}
 CLEAN = {
-    name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "SAFESITE"))
+    name: text
+    for name, text in os.environ.items()
+    if not name.startswith(("PYTHON", "SAFESITE", "XDG_CONFIG"))
 }
 
 
