@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any, NoReturn
 
+COMMANDS = {
+    "--explain": "explain",
+    "--pending": "explain",
+    "--allow": "approve",
+    "--allow-line": "approve",
+    "--deny": "approve",
+    "--prune": "approve",
+}
 LATE = "startup code has run already; type: python -S -m safesite TARGET (usage)"
 
 PIPE_CAPACITY = 16384  # bytes that every POSIX system takes before somebody reads
@@ -45,11 +53,21 @@ options:
   --install-stdlib    put safesite beside the standard library of this Python, so that
                       python -S -m safesite works from anywhere
   --uninstall-stdlib  take it away again
+  --explain           tell what becomes of each startup file, who claims it, and what to do;
+                      --json, --sarif; --site-dir D, of a folder that packages were unpacked in
+  --pending           list the refusals that nobody has reviewed, with numbers
+  --allow NAME ...    allow lines, by startup file, distribution, path, sitecustomize or number:
+                      as long as they, and the modules that they name, are what they are now
+  --allow-line NAME   the same, bound to the line alone
+  --deny NAME ...     keep on refusing, and no longer report it
+  --prune             take out of a policy what allows nothing here any more
+                      (with --system or --policy FILE; --yes instead of questions)
   -h, --help          print this and exit
   -V, --version       print the version and exit
 
 environment:
   SAFESITE_MODE   refuse (default), quiet, warn, allow or skip
+  SAFESITE_POLICY a policy, before /etc/safesite/policy and ~/.config/safesite/policy
   SAFESITE_LOG    a file to which each refusal is appended as a line of JSON
 """
 
@@ -102,6 +120,8 @@ def run_option(option: str, args: "list[str]") -> None:
         words = 1 + len(args)
         if not equals and args:
             value = args.pop(0)
+        if not sys.flags.no_site:
+            fail(LATE)
         start_on(value, args, words)
     elif option in ("-h", "--help"):
         sys.stdout.write(USAGE)
@@ -114,6 +134,8 @@ def run_option(option: str, args: "list[str]") -> None:
         from safesite import stdlib
 
         sys.exit(stdlib.install() if option == "--install-stdlib" else stdlib.uninstall())
+    elif name in COMMANDS and not equals:
+        run_apart(name, args)
     else:
         from safesite.keep import quoted
 
@@ -270,10 +292,40 @@ def python_options(words: int) -> "list[str] | None":
     return options if flags == "-" else [*options, flags]
 
 
+def run_apart(name: str, args: "list[str]") -> None:
+    """Run a command in a process that has run no startup code, and has only the standard library.
+
+    ``--python P`` among its options has another interpreter run it.
+    """
+    words = 1 + len(args)
+    for number, word in enumerate(args):
+        if word == "--":
+            break
+        if word == "--python" or word.startswith("--python="):
+            _, equals, value = word.partition("=")
+            rest = args[number + 1 :] if equals else args[number + 2 :]
+            value = value if equals else "".join(args[number + 1 : number + 2])
+            start_on(value, [name, *args[:number], *rest], words)
+    if not sys.flags.no_site:
+        from safesite.keep import say
+
+        say("safesite: this Python has run startup code already; one that has not answers (late)")
+        start_on(sys.executable, [name, *args], words)
+    path = sys.path[:]
+    leave_all_but_the_standard_library()
+    import importlib
+
+    command = importlib.import_module("safesite." + COMMANDS[name])
+    try:
+        sys.exit(command.main(name, args, path))
+    except KeyboardInterrupt:
+        fail("broken off (interrupted)")
+    except (OSError, RecursionError, MemoryError) as exc:
+        fail(f"{type(exc).__name__}: {ascii(str(exc))[1:-1]} (os-error)")
+
+
 def start_on(python: str, args: "list[str]", words: int) -> None:
     """Start another interpreter on this safesite, with the options that this one was given."""
-    if not sys.flags.no_site:
-        fail(LATE)
     if os.path.isdir(python):
         parts = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
         python = os.path.join(python, *parts)
@@ -282,7 +334,8 @@ def start_on(python: str, args: "list[str]", words: int) -> None:
     if not (os.path.isfile(python) and os.access(python, os.X_OK)):
         fail("there is no Python at the path that --python names (usage)")
     start = os.path.join(os.path.dirname(os.path.abspath(__file__)), "command", "start.py")
-    command = [python, *(python_options(words) or ["-S"]), start, *args]
+    options = python_options(words) or []
+    command = [python, *options, *([] if sys.flags.no_site and options else ["-S"]), start, *args]
     if os.name == "posix":
         os.execv(python, command)
     import subprocess  # Windows: exec would let the caller go on before the program has ended
