@@ -95,6 +95,36 @@ class ModeTests(SiteDirectory):
         self.assertFalse(hasattr(builtins, self.marker))
         self.assertTrue(self.added())
 
+    def set_policy(self, text):
+        """Have a policy count, without a file: it would have to lie in a place like /etc."""
+        policy = site._safesite().part("keep").Policy("/etc/safesite/policy", text.encode(), [])
+        self.patch("policies", [policy])
+
+    def pin(self, line):
+        try:
+            return site._safesite().part("pins").line_digest(line)
+        except ImportError as exc:  # while it is built it lies elsewhere
+            self.skipTest(str(exc))
+
+    def test_policy_allows(self):
+        pin = self.pin(f"import builtins; builtins.{self.marker} = True")
+        self.set_policy(f"allow code.pth line={pin} builtins=library")
+        self.assertEqual(self.add("refuse"), (True, ""))
+        self.assertTrue(self.added())
+
+    def test_policy_allows_no_other_line(self):
+        self.set_policy(f"allow code.pth line={self.pin('import builtins')} builtins=library")
+        ran, text = self.add("refuse")
+        self.assertFalse(ran)
+        self.assertIn("not the line that was allowed (withdrawn)", text)
+
+    def test_policy_denies(self):
+        self.set_policy("deny code.pth")
+        for mode in "refuse", "warn":
+            with self.subTest(mode=mode):
+                self.assertEqual(self.add(mode), (False, ""))
+                self.assertTrue(self.added())
+
     def test_a_line_that_waits_for_a_variable_is_passed_over(self):
         line = "import os; exec(\'try: __import__(\"coloredlogs\").auto_install() if os.environ"
         line += ".get(\"COLOREDLOGS_AUTO_INSTALL\") else None\\nexcept ImportError: pass\')\n"
