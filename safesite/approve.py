@@ -8,22 +8,20 @@ Runs for its options alone, and may use the whole standard library.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import os
 import stat
 import sys
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from safesite import core, entries, keep, names, pins, scan, trust, writers
+from safesite import core, entries, keep, names, pins, policyfile, scan, trust, writers
 from safesite.explain import Parser, number_and_advise, show
 from safesite.owners import normal_name
 
 if os.name == "posix":  # on Windows two writers do not wait for each other
-    import fcntl
+    pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -261,7 +259,7 @@ def deny(wanted: Selection, word: str) -> Iterator[Entry]:
 
 def record(target: str, made: list[Entry], found: scan.Scan, *, yes: bool) -> int:
     """Ask about entries, and add those that are wanted to a policy; return the exit code."""
-    real = trusted(target, found)
+    real = policyfile.trusted(target, found.startup)
     chosen = []
     for entry in made:
         keyword = entry.text.partition(" ")[0]
@@ -270,7 +268,7 @@ def record(target: str, made: list[Entry], found: scan.Scan, *, yes: bool) -> in
     if not chosen:
         tell("nothing was recorded")
         return 1 if made else 0
-    gone = edit(real, lambda lines: with_entries(lines, chosen))
+    gone = policyfile.edit(real, lambda lines: with_entries(lines, chosen))
     for entry in chosen:
         tell(f"{keep.place(real)}: recorded: {entry.text.partition(' ')[0]} {entry.about}")
         for line in entry.told:
@@ -329,9 +327,9 @@ def tell(message: str) -> None:
 
 def prune(target: str, found: scan.Scan, *, yes: bool) -> int:
     """Take out of a policy what allows nothing here any more; return the exit code."""
-    real = trusted(target, found)
+    real = policyfile.trusted(target, found.startup)
     records = [line for line, _ in found.startup.notes.values()]
-    stale = [line for line in read_lines(real) if is_stale(words_of(line), records)]
+    stale = [line for line in policyfile.read_lines(real) if is_stale(words_of(line), records)]
     if not stale:
         tell(f"{keep.place(real)}: nothing to take out")
         return 0
@@ -340,7 +338,7 @@ def prune(target: str, found: scan.Scan, *, yes: bool) -> int:
     if not yes and not agreed(about, "take out"):
         tell("nothing was taken out")
         return 1
-    for taken in edit(real, lambda lines: [line for line in lines if line not in stale]):
+    for taken in policyfile.edit(real, lambda lines: [line for line in lines if line not in stale]):
         tell(f"{keep.place(real)}: taken out: {printable(taken.decode('latin-1'))}")
     return 0
 
@@ -365,93 +363,3 @@ def policy_key(line: Record) -> str:
     """Return the name by which a policy has a record's file."""
     own = str(line) if line.kind == core.CUSTOMIZE else os.path.basename(line.file)
     return entries.encode(own)
-
-
-# The file.
-
-
-def trusted(target: str, found: scan.Scan) -> str:
-    """Return the real path of a policy that a start would believe, made or to be made.
-
-    Makes its folder.  Raises trust.Ignored, OSError.
-    """
-    if not os.path.isabs(target):
-        raise trust.Ignored(target, "not an absolute path", "policy-relative")
-    folder, name = os.path.split(target)
-    if not os.path.isdir(folder):
-        os.makedirs(os.path.dirname(folder), 0o700, exist_ok=True)
-        os.makedirs(folder, 0o700, exist_ok=True)
-        if target == core.SYSTEM_POLICY:
-            os.chmod(folder, 0o755)  # noqa: S103 - every start reads it, whatever the umask
-    if os.path.lexists(target):
-        policy = trust.read(target)
-    else:
-        real, above = trust.resolve(folder)
-        policy = keep.Policy(os.path.join(real, name), b"", above)
-    if keep.lies_with_packages(found.startup, policy):
-        why = "packages can write it, so it would grant nothing"
-        raise trust.Ignored(policy.path, why, "policy-place")
-    return policy.path
-
-
-def read_lines(path: str) -> list[bytes]:
-    """Return the lines of a policy, none if it is not there."""
-    try:
-        data = trust.read_file(path)
-    except FileNotFoundError:
-        return []
-    return data.removesuffix(b"\n").split(b"\n") if data else []
-
-
-@contextlib.contextmanager
-def locked(folder: str) -> Iterator[None]:
-    """Have other writers wait; the lock is the folder's own, so that none is left behind."""
-    if os.name != "posix":
-        yield
-        return
-    file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(file)
-
-
-def edit(path: str, change: Change) -> list[bytes]:
-    """Replace a policy by what ``change`` makes of its lines, in one step; return what is gone.
-
-    It keeps its owner and mode.  What was there stays if anything fails.
-    """
-    folder = os.path.dirname(path)
-    with locked(folder):
-        before = read_lines(path)
-        after = change(before)
-        if after != before:
-            file, temporary = tempfile.mkstemp(prefix=".policy-", dir=folder)
-            try:
-                with os.fdopen(file, "wb") as stream:
-                    stream.write(b"".join(line + b"\n" for line in after))
-                    stream.flush()
-                    keep_owner(path, stream.fileno())
-                    os.fsync(stream.fileno())
-                os.replace(temporary, path)
-            except BaseException:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temporary)
-                raise
-    return [line for line in before if line not in after]
-
-
-def keep_owner(path: str, file: int) -> None:
-    """Give an open file the owner and mode of the one that it replaces, if that is there."""
-    try:
-        status = os.lstat(path)
-    except FileNotFoundError:
-        if path == os.path.realpath(core.SYSTEM_POLICY):
-            os.fchmod(file, 0o644)
-        return
-    if hasattr(os, "fchown"):
-        own = os.fstat(file)
-        if (own.st_uid, own.st_gid) != (status.st_uid, status.st_gid):
-            os.fchown(file, status.st_uid, status.st_gid)
-        os.fchmod(file, stat.S_IMODE(status.st_mode))

@@ -19,7 +19,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import environments
 import policies
@@ -30,7 +29,7 @@ from installers import make_once, run_pip
 from test_observables import LAUNCHER
 from test_terminal import Session, hold
 
-from safesite import approve, core, keep, names
+from safesite import approve, core, keep, names, policyfile
 
 SOME = ("3.10", "3.13", "3.15")  # where the import system matters
 NOBODY = 65534
@@ -728,18 +727,17 @@ def test_the_policy_of_the_system_is_for_everybody(
     monkeypatch.setattr(core, "SYSTEM_POLICY", str(policy))
     target = approve.target_of(SimpleNamespace(system=True, policy=None))
     monkeypatch.setattr(keep, "lies_with_packages", lambda _startup, _policy: False)
-    found: Any = SimpleNamespace(startup=None)
     before = os.umask(0o077)
     try:
-        real = approve.trusted(target, found)
-        assert approve.edit(real, lambda lines: [*lines, b"deny a.pth"]) == []
+        real = policyfile.trusted(target, None)
+        assert policyfile.edit(real, lambda lines: [*lines, b"deny a.pth"]) == []
     finally:
         os.umask(before)
     assert real == str(policy)
     assert stat.S_IMODE(policy.stat().st_mode) == 0o644
     assert stat.S_IMODE(policy.parent.stat().st_mode) == 0o755
     policy.chmod(0o640)
-    approve.edit(real, lambda lines: [*lines, b"deny b.pth"])
+    policyfile.edit(real, lambda lines: [*lines, b"deny b.pth"])
     assert stat.S_IMODE(policy.stat().st_mode) == 0o640
 
 
@@ -825,7 +823,8 @@ def test_writers_wait_for_each_other(trusted: Path) -> None:
     policy = policies.write(trusted / "policy", ["# ours", "deny a.pth", "", "# end"])
 
     def change(lines: list[bytes]) -> list[bytes]:
-        code = f"from safesite import approve; approve.edit({str(policy)!r}, lambda x: [*x, b'z'])"
+        call = f"policyfile.edit({str(policy)!r}, lambda x: [*x, b'z'])"
+        code = f"from safesite import policyfile; {call}"
         other = subprocess.Popen([sys.executable, "-c", code], cwd=PACKAGE.parent)
         waiting.append(other)
         with pytest.raises(subprocess.TimeoutExpired):
@@ -833,7 +832,7 @@ def test_writers_wait_for_each_other(trusted: Path) -> None:
         return [*lines, b"y"]
 
     waiting: list[subprocess.Popen[bytes]] = []
-    assert approve.edit(str(policy), change) == []
+    assert policyfile.edit(str(policy), change) == []
     assert waiting[0].wait(TIMEOUT) == 0
     assert policy.read_text() == "# ours\ndeny a.pth\n\n# end\ny\nz\n"
 
@@ -850,7 +849,7 @@ def test_what_fails_leaves_all_as_it_was(
 
     monkeypatch.setattr(os, call, fail)
     with pytest.raises(type(exception)):
-        approve.edit(str(policy), lambda _lines: [])
+        policyfile.edit(str(policy), lambda _lines: [])
     assert [path.name for path in trusted.iterdir()] == ["policy"]
     assert policy.read_text() == "deny a.pth\n"
 
@@ -859,8 +858,8 @@ def test_one_that_is_killed_leaves_the_old_policy(environment: Environment) -> N
     policy = policies.write(policy_of(environment), ["deny foo.pth"])
     code = (
         "import os; os.replace = lambda *_: os.kill(os.getpid(), 9)\n"
-        "from safesite import approve\n"
-        f"approve.edit({str(policy)!r}, lambda _: [])"
+        "from safesite import policyfile\n"
+        f"policyfile.edit({str(policy)!r}, lambda _: [])"
     )
     killed = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, check=False)
     assert killed.returncode == -9
