@@ -44,7 +44,7 @@ variable SAFESITE_MODE allows it; path entries of .pth files are kept.
 
 Lib/site.py asks Lib/_safesite.py at the first sign of startup code, and does
 not import it before.  The new modules are those of the package safesite,
-byte for byte (safesite/core.py and eleven beside it).
+byte for byte (safesite/core.py and twelve beside it).
 
 Vendor-only: upstream deprecates import lines from 3.15 on, runs them until
 3.17, and has no policy for the rest.""",
@@ -141,6 +141,7 @@ MODULES = {
     "_safesite_keep": module("keep", "policies, what is not plainly refused, and the report"),
     "_safesite_known": module("known", "recognises lines that need not run"),
     "_safesite_log": module("log", "SAFESITE_LOG"),
+    "_safesite_lookout": module("lookout", "whether there may be a policy"),
     "_safesite_perform": module("perform", "what is done in the place of code, from literals"),
     "_safesite_pins": module("pins", "what a permission is bound to"),
     "_safesite_running": module("running", "runs what may run"),
@@ -308,8 +309,10 @@ _SITE_EDITS = (
                 "sitecustomize",
                 (
                     "# A policy may allow that of the standard library.",
-                    "if (_startup is None and not os.access(",
-                    '            getattr(os, "__file__", "/os.py")[:-5] + "sitecustomize.py", 0)',
+                    "if (_startup is None and not (",
+                    '            os.access(getattr(os, "__file__", "/os.py")[:-5]',
+                    '                      + "sitecustomize.py", 0)',
+                    '            and __import__("_safesite_lookout").policy_may_exist())',
                     '        or not _safesite().may_customize("sitecustomize")):',
                 ),
             ),

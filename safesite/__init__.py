@@ -72,7 +72,7 @@ def refusals():
 
 def deciding():
     # type: () -> Any
-    """Return what decides in this process, None as long as there was nothing to decide on."""
+    # Return what decides in this process, None as long as there was nothing to decide on.
     patched = getattr(sys.modules.get("site"), "_safesite", None)
     if patched is not None:
         return patched()
@@ -236,7 +236,9 @@ def others_may_customize():
     for folder in path.split(os.pathsep) if path else ():
         if holds_startup_code(folder or "."):
             return True
-    return os.access(os.__file__[:-5] + "sitecustomize.py", 0)  # which a policy may allow
+    if os.access(os.__file__[:-5] + "sitecustomize.py", 0):  # which a policy may allow
+        return load_past_the_program("lookout").policy_may_exist()  # type: ignore[no-any-return]
+    return False
 
 
 # The gate stands before the parts of ``site`` that can run startup code, as long as there is none.
@@ -352,7 +354,15 @@ def run_file(path, args):
 
     sys.argv[:] = [path] + args
     full = absolute(path)
-    if is_import_path(full):
+    importer = None  # what can stand on sys.path, a folder or a zip file, has one
+    for hook in sys.path_hooks:
+        try:
+            importer = hook(full)
+            break
+        except ImportError:
+            pass
+    sys.path_importer_cache[full] = importer
+    if importer is not None:
         from safesite import run
 
         run.run_import_path(full)
@@ -372,7 +382,10 @@ def run_file(path, args):
         from safesite import run
 
         folder = run.folder_of_link(path)
-    if not in_scripts_folder(folder):
+    # Not that of the environment's scripts, beside its Python.  Wheels write there: a file
+    # optparse.py beside pip would be what pip imports.
+    scripts = os.path.join(sys.prefix, "Scripts" if os.name == "nt" else "bin")
+    if os.path.normcase(folder) != os.path.normcase(os.path.realpath(scripts)):
         add_path_entry(folder)
     if full.endswith(".pyc") or source[:4] == MAGIC_NUMBER:
         from safesite import run
@@ -415,28 +428,6 @@ def absolute(path):
     if path in ("", ".") and sys.version_info >= (3, 11):
         return here
     return os.path.join(here, path)
-
-
-def is_import_path(path):
-    # type: (str) -> bool
-    # Return whether a path can stand on sys.path: a folder or a zip file.
-    for hook in sys.path_hooks:
-        try:
-            sys.path_importer_cache[path] = hook(path)
-        except ImportError:
-            continue
-        return True
-    sys.path_importer_cache[path] = None
-    return False
-
-
-def in_scripts_folder(folder):
-    # type: (str) -> bool
-    # Return whether a folder is where this environment's scripts are, beside its Python.
-    #
-    # Wheels write there: a file optparse.py beside pip would be what pip imports.
-    scripts = os.path.join(sys.prefix, "Scripts" if os.name == "nt" else "bin")
-    return os.path.normcase(folder) == os.path.normcase(os.path.realpath(scripts))
 
 
 def compiled(source, filename):

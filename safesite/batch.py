@@ -84,6 +84,6 @@ def allowed(startup: "Startup", lines: "Iterable[str]", file: str, kind: str) ->
             startup.trace(line, "ignored")
             yield str(line)  # it names no callable: stock says so, and imports nothing
         elif startup.decide(line):
-            yield str(line)
+            yield from startup.part("running").handed_over(startup, line)
         else:
             startup.refuse(line)

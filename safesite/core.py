@@ -124,6 +124,7 @@ class Startup:
         self.finders: dict[bool, Any] = {}  # of `known`: whether it stands first
         self.policies: list[Any] | None = None  # None until a line needs a decision
         self.told: set[tuple[str, int]] = set()  # what has been said of policies
+        self.exact = False  # what runs is bound to its modules: no helper answers
 
     def serve(self, site: "Any", stock: "dict[str, Any]") -> None:
         """Decide for a ``site``, of which ``stock`` holds the original parts."""
@@ -167,7 +168,7 @@ class Startup:
     def has_policy(self) -> bool:
         """Return whether a policy counts, having looked for one when first asked."""
         if self.policies is None:
-            there = "SAFESITE_POLICY" in os.environ or os.path.lexists(SYSTEM_POLICY)
+            there = os.environ.get("SAFESITE_POLICY") or os.path.lexists(SYSTEM_POLICY)
             there = there or os.path.lexists(user_policy())
             self.policies = self.part("keep").load_policies(self) if there else []
         return bool(self.policies)
@@ -206,6 +207,7 @@ class Startup:
         """Close what begin() opened."""
         self.depth -= 1
         if not self.depth:
+            self.exact = False
             self.done.clear()
             if len(self.refused) > self.reported:
                 self.part("keep").finish_report(self)

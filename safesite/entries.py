@@ -31,9 +31,11 @@ def decide(
         return False
     if not (entries and line.runs_here):
         return None
-    verify: Any = startup.part("pins").verify
-    reasons = [verify(line, words[2:]) for words in entries]
+    pins: Any = startup.part("pins")
+    found_digests: dict[str, str] = {}
+    reasons = [pins.verify(line, words[2:], found_digests) for words in entries]
     if "" in reasons:
+        line.slug = entries[reasons.index("")][0]
         return True
     line.slug, line.detail = "withdrawn", reasons[-1]
     return None
@@ -47,28 +49,28 @@ def about(
     if policy.lies_in(folder):
         tell_place(startup, policy, folder)
         return
-    for number, text in lines_with(policy.data, word):
+    for start, text in lines_with(policy.data, word):
         words = words_of(text)
         if words[1:2] == [word[1:].decode()]:
             fault = fault_of(words)
             if fault:
-                tell(startup, policy, number, fault)
+                tell(startup, policy, policy.data.count(b"\n", 0, start), fault)
             else:
                 yield words
 
 
 def lines_with(data: bytes, word: bytes) -> "Iterator[tuple[int, str]]":
-    """Yield the number and text of each line that has a word in it; data begins with a line end."""
+    """Yield where each line begins that has a word in it, and its text; data begins with an end."""
     at = data.find(word)
     while at >= 0:
         start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
-        yield data.count(b"\n", 0, start), data[start:end].decode("latin-1")
+        yield start, data[start:end].decode("latin-1")
         at = data.find(word, end)
 
 
 def words_of(line: str) -> "list[str]":
     """Return the words of a line, without a comment."""
-    words = line.split()
+    words = [word for word in line.rstrip("\r").replace("\t", " ").split(" ") if word]
     for number, word in enumerate(words):
         if word.startswith("#"):
             return words[:number]

@@ -79,6 +79,7 @@ def may_customize(startup: "Startup", name: str, pythonpath: str) -> bool:
             # One that is allowed may lie elsewhere: in the standard library, in a path entry.
             first = next(find_customize(startup, name, sys.path, named), None)
             if first is not None and startup.decide(first):
+                startup.exact = True
                 return True
         for module in find_customize(startup, name, named + startup.customize_dirs, named):
             # Python would import the first alone: one behind it is nobody's to perform.
@@ -122,7 +123,7 @@ class Policy:
     """A policy that counts: its path and text, and the folders above it as (device, inode)."""
 
     def __init__(self, path: str, data: bytes, above: "list[os.stat_result]") -> None:
-        self.path, self.data = path, b"\n%b\n" % data
+        self.path, self.data = path, b"\n%b\n" % data.replace(b"\t", b" ")
         self.above = {(status.st_dev, status.st_ino) for status in above}
 
     def lies_in(self, folder: "str | None") -> bool:
@@ -163,7 +164,7 @@ def read_plainly(path: str) -> "Policy | None":
     group can write.  The file is looked at when it is open.
     """
     folders = path.split("/")[:-1]
-    if folders[:1] != [""] or not hasattr(os, "geteuid"):
+    if folders[:1] != [""] or ".." in folders or not hasattr(os, "geteuid"):
         return None
     try:
         above = [os.lstat("/".join(folders[:end]) or "/") for end in range(1, len(folders) + 1)]

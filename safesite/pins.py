@@ -32,6 +32,7 @@ else:
     import _safesite_entries as entries
 
 FILE_CAP = 20_000  # files of one package
+DEPTH_CAP = 64
 BYTE_CAP = 512 << 20
 CHUNK = 1 << 20
 LOADERS = (
@@ -51,21 +52,25 @@ class Unpinnable(Exception):
 # Verifying.
 
 
-def verify(line: "Record", pins: "list[str]") -> str:
-    """Return why an entry with these pins does not allow a line any more, "" if it does."""
+def verify(line: "Record", pins: "list[str]", known: "dict[str, str] | None" = None) -> str:
+    """Return why an entry with these pins does not allow a line any more, "" if it does.
+
+    ``known``: digests that have been computed for this line.
+    """
+    digests = {} if known is None else known
     if line.kind == core.CUSTOMIZE and not any(pin.startswith(f"{line}=") for pin in pins):
         return f"an entry that is not bound to {line}"
     try:
         for pin in pins:
             name, _, digest = pin.partition("=")
-            if name == "line":
-                if digest != line_digest(line):
-                    return "not the line that was allowed"
-            elif digest != module_digest(name, line):
-                return f"{name} has changed since it was allowed"
+            if name not in digests:
+                digests[name] = line_digest(line) if name == "line" else module_digest(name, line)
+            if digest != digests[name]:
+                changed = f"{name} has changed since it was allowed"
+                return "not the line that was allowed" if name == "line" else changed
     except Unpinnable as exc:
         return str(exc)
-    except (OSError, ValueError, ImportError) as exc:
+    except (OSError, ValueError, ImportError, RecursionError) as exc:
         return f"{type(exc).__name__}: {exc}"
     return ""
 
@@ -178,10 +183,12 @@ def forms_of(part: str) -> "list[str]":
 
 
 def files_below(folder: str, below: str = "") -> "Iterator[str]":
-    """Yield the files below a package's folder, without bytecode that has a source.
+    """Yield the files below a package's folder, without the cached bytecode of a source.
 
     Raises Unpinnable for a link to a folder, which could be made to lead elsewhere.
     """
+    if below.count("/") > DEPTH_CAP:
+        raise Unpinnable(f"more than {DEPTH_CAP} folders deep")
     for name in os.listdir(os.path.join(folder, below)):
         relative = f"{below}{name}"
         path = os.path.join(folder, relative)
@@ -189,8 +196,16 @@ def files_below(folder: str, below: str = "") -> "Iterator[str]":
             if os.path.islink(path):
                 raise Unpinnable(f"{relative} is a link to a folder")
             yield from files_below(folder, f"{relative}/")
-        elif not (below.endswith("__pycache__/") and name.endswith(".pyc")):
+        elif not is_cached(folder, below, name):
             yield relative
+
+
+def is_cached(folder: str, below: str, name: str) -> bool:
+    """Return whether a file is named as the bytecode of a source is that lies beside its folder."""
+    stem, dot, _ = name.removesuffix(".pyc").partition(".")
+    source = os.path.join(folder, below, os.pardir, stem + ".py")
+    named = below.endswith("__pycache__/") and name.endswith(".pyc") and dot
+    return bool(named) and os.path.isfile(source)
 
 
 def digest(folder: str, names: "list[str]") -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import environments
 import interpreters
 import patched
+import policies
 import pytest
 from environments import Environment
 from installers import Builder, make_once
 from interpreters import VERSIONS, Interpreter
 from patched import Base
+
+from safesite import core
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,6 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure() -> None:
+    """Fail where a policy counts that no test can leave out."""
+    if os.path.lexists(core.SYSTEM_POLICY):
+        raise pytest.UsageError(f"every start obeys {core.SYSTEM_POLICY}: move it away for tests")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests marked ``full`` unless they are asked for."""
     if config.getoption("--full"):
@@ -39,6 +49,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     full = [item for item in items if item.get_closest_marker("full")]
     config.hook.pytest_deselected(items=full)
     items[:] = [item for item in items if item not in full]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_policy_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have this process find no policy of its user; what it starts has a HOME of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SAFESITE_POLICY", raising=False)
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("configuration")))
+        yield
 
 
 def need(version: str) -> Interpreter:
@@ -70,6 +89,13 @@ def interpreter(request: pytest.FixtureRequest) -> Interpreter:
 def environment(interpreter: Interpreter, tmp_path: Path) -> Environment:
     """A fresh virtual environment without packages."""
     return environments.make(interpreter, tmp_path / "environment")
+
+
+@pytest.fixture
+def trusted_folder() -> Iterator[Path]:
+    """An empty folder in which a policy counts; in ``tmp_path`` none does."""
+    with policies.trusted_folder() as folder:
+        yield folder
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

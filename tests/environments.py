@@ -7,7 +7,9 @@ a case needs a fresh one, and ``python -m venv`` takes a hundred times as long.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +17,28 @@ from interpreters import Interpreter
 
 PACKAGE = Path(__file__).resolve().parent.parent / "safesite"
 TIMEOUT = 120  # seconds, for a process that should take a fraction of one
+
+PLAIN = re.compile(r"[\w./-]+", re.ASCII)  # what stands in a shell's command as it is
+
+
+def hint(refusals: int, advice: str, hidden: int = 0) -> str:
+    """Return the hint after refusals, of which some are not shown."""
+    more = f"and {hidden} more; " if hidden else ""
+    return f"safesite: {more}{refusals} refused; {advice} (hint)"
+
+
+def advice(*command: str | Path, options: Collection[str] = ()) -> str:
+    """Return what the hint advises: the command that started safesite; without one, a variable.
+
+    There is none where ``site`` is patched and no ``safesite`` is on PATH; ``options`` are Python's
+    own, of which two have it ignore variables.
+    """
+    if command:
+        words = map(str, command)
+        shown = (w if PLAIN.fullmatch(w) else "'" + w.replace("'", "'\"'\"'") + "'" for w in words)
+        return f"to see owners and remedies: {' '.join(shown)} --explain"
+    how = "start without -E and -I, and set" if {"-E", "-I"}.intersection(options) else "set"
+    return f"to run them: {how} SAFESITE_MODE=allow"
 
 
 @dataclass(frozen=True)
@@ -89,7 +113,10 @@ class Environment:
         return names
 
     def environ(self) -> dict[str, str]:
-        """Return the variables of a started process: nothing of the test runner's own."""
+        """Return the variables of a started process: nothing of the test runner's own.
+
+        HOME has them look for the user's policy below it, where there is none.
+        """
         fixed = {
             "HOME": str(self.home),
             "PATH": f"{self.prefix / 'bin'}:/usr/bin:/bin",
@@ -134,9 +161,13 @@ class Environment:
             f"version = {interpreter.version}\n"
         )
 
+    def launcher(self, *options: str) -> tuple[str, ...]:
+        """Return the words that start safesite; ``options`` are Python's own."""
+        return (str(self.python), *options, "-S", "-m", "safesite")
+
     def launched(self, *args: str | Path, options: tuple[str, ...] = (), **more: str) -> Outcome:
         """Run a target under safesite; ``options`` are Python's own."""
-        return self.run(self.python, *options, "-S", "-m", "safesite", *args, **more)
+        return self.run(*self.launcher(*options), *args, **more)
 
 
 def make(

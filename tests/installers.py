@@ -19,12 +19,16 @@ import pytest
 
 PIP = "pip >=26,<27"  # an older pip may fail on a newer Python, as 23.2 does on 3.15
 UV = "uv >=0.13,<1"
+# What an installer sees: not the tests' own settings, which leave it the user's configuration.
+UNSEEN = ("PYTHON", "SAFESITE", "VIRTUAL")
+OUTSIDE = {name: text for name, text in os.environ.items() if not name.startswith(UNSEEN)}
 TOOLS = (PIP, "cmake >=3.31,<5", "ninja >=1.11,<2")
 
 
 def run_pip(purpose: str, *command: str | Path) -> None:
     """Run a pip; fail with what it says, for a package may not support a new Python."""
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
+    words = [str(word) for word in command]
+    done = subprocess.run(words, env=OUTSIDE, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.fail(f"pip cannot {purpose}:\n{done.stderr}", pytrace=False)
 
@@ -72,8 +76,8 @@ class Builder:
             (self.programs / name).symlink_to(next(found))
 
     def variables(self) -> dict[str, str]:
-        """Return this process's variables, but those about its own Python."""
-        passed = {n: v for n, v in os.environ.items() if not n.startswith(("PYTHON", "VIRTUAL"))}
+        """Return the variables of what it starts."""
+        passed = dict(OUTSIDE)
         passed["UV_CACHE_DIR"] = str(interpreters.cache_folder() / "uv")
         passed["PATH"] = f"{self.programs}:{passed['PATH']}"
         return passed

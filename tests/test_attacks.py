@@ -66,11 +66,11 @@ def test_litellm_is_refused_in_one_line(litellm: Environment) -> None:
     outcome = litellm.launched("-c", TELL_MODE)
     assert litellm.ran() == []
     assert (outcome.code, outcome.out) == (0, "refuse\n")
+    hint = environments.hint(1, environments.advice(*litellm.launcher()))
     assert outcome.err == (
         f"safesite: {litellm.site_packages}/litellm_init.pth:1: refused import line: "
         "\"import os, subprocess, sys; 'STARTED' in os.environ or (os.environ.update(S...\" "
-        "(import-line)\n"
-        "safesite: 1 refused; to run them: set SAFESITE_MODE=allow (hint)\n"
+        f"(import-line)\n{hint}\n"
     )
 
 

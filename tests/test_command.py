@@ -14,6 +14,7 @@ import environments
 import pytest
 from conftest import need
 from environments import PACKAGE, Environment
+from installers import OUTSIDE
 from interpreters import VERSIONS, Interpreter
 
 COMMAND = PACKAGE / "command" / "safesite"
@@ -119,9 +120,11 @@ def test_a_wrong_line_is_one_sentence(
 
 def test_it_refuses_and_says_so(environment: Environment, command: Path) -> None:
     (environment.site_packages / "foo.pth").write_text("import sys; print('ran')\n")
-    outcome = environment.run(command, "-c", "print('program')")
+    outcome = environment.run(command, "-X", "dev", "-c", "print('program')")
     assert outcome.out == "program\n"
     assert [line.rpartition("(")[2] for line in outcome.reports] == ["import-line)", "hint)"]
+    advice = environments.advice(command, "-X", "dev")
+    assert outcome.reports[-1] == environments.hint(1, advice)
 
 
 # Where the command can be found.
@@ -365,7 +368,14 @@ def test_python_runs_in_the_environment_it_names(environment: Environment, tool:
         expected = stock.out.replace("ran\n", "")
         assert os.path.normpath(outcome.out) == os.path.normpath(expected)
         assert str(tool.parent.parent) not in outcome.out
-        assert [line.rpartition("(")[2] for line in outcome.reports] == ["import-line)", "hint)"]
+        (library,) = tool.parent.parent.glob("lib/*/site-packages")
+        start = tool.parent / ".." / library.relative_to(tool.parent.parent)
+        assert len(outcome.reports) == 2
+        python = Path(outcome.reports[-1].split(": ")[2].split()[0])
+        folder = os.path.normpath(environment.work / python.parent)
+        assert folder == str(environment.python.parent)
+        advice = environments.advice(python, "-S", "-X", "dev", start / "safesite/command/start.py")
+        assert outcome.reports[-1] == environments.hint(1, advice)
 
 
 @pytest.mark.parametrize("options", [[], ["-X", "dev", "-B"]], ids=["plain", "options"])
@@ -422,7 +432,7 @@ def test_each_installer_makes_a_command_that_works(
     tools = tmp_path / "tools"
     subprocess.run([interpreter.path, "-m", "venv", tools], check=True)
     pip: list[str | Path] = [tools / "bin" / "python", "-m", "pip", "install", "--quiet"]
-    environ = {n: v for n, v in os.environ.items() if not n.startswith("PYTHON")} | {
+    environ = OUTSIDE | {
         "UV_TOOL_DIR": str(tmp_path / "uv tools"),
         "UV_TOOL_BIN_DIR": str(tmp_path / "bin"),
         "PIPX_HOME": str(tmp_path / "pipx"),

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import environments
+import policies
 import pytest
 from environments import Environment, Outcome
 from interpreters import VERSIONS, Interpreter
@@ -27,7 +30,6 @@ from patched import Base
 CASES = Path(__file__).parent / "conformance"
 TREES = ("site-packages", "user-site", "user-base", "pythonpath", "work", "extra")
 MARKER = 'import os; open(os.environ["MARKERS"] + "/{}", "w")'
-HINT = "safesite: {}{} refused; to run them: {} SAFESITE_MODE=allow (hint)"
 APP = "import json, sys; print(json.dumps(sys.path))\n"
 
 
@@ -54,6 +56,8 @@ assert len(CASE_LIST) > 50, "the folders of cases were not found"
 
 def applies(condition: str, interpreter: Interpreter, hides: bool) -> bool:
     """Return whether ``3.13``, ``3.10-3.12`` or ``skips-hidden`` is true of an interpreter."""
+    if condition in {"own-sitecustomize", "no-sitecustomize"}:
+        return interpreter.has_sitecustomize == (condition == "own-sitecustomize")
     if condition in {"skips-hidden", "reads-hidden"}:
         return hides == (condition == "skips-hidden")
     first, _, last = condition.partition("-")
@@ -92,6 +96,7 @@ def place(environment: Environment, tree: str) -> Path:
     folders = {
         "site-packages": environment.site_packages,
         "user-site": environment.user_site,
+        "prefix": environment.prefix,
         "user-base": environment.root / "extra" / "lib" / version / "site-packages",
     }
     return folders.get(tree, environment.root / tree)
@@ -159,21 +164,37 @@ def compile_bytecode(environment: Environment) -> None:
         order.unlink()
 
 
+def write_policy(data: dict[str, Any], environment: Environment) -> dict[str, str]:
+    """Write the policy of a case, and return the variable that names it unless it is the user's."""
+    tree, _, rest = data.get("policy_file", "policy/policy").partition("/")
+    path = place(environment, tree) / rest
+    lines = (with_folders(line, environment) for line in data["policy"])
+    policies.write(path, [DIGEST.sub(lambda m: digest(m, environment), line) for line in lines])
+    return {} if tree == "home" else {"SAFESITE_POLICY": str(path)}
+
+
+DIGEST = re.compile("<(line|marker|module): (.*?)>")
+
+
+def digest(found: re.Match[str], environment: Environment) -> str:
+    """Return what ``<line: TEXT>``, ``<marker: NAME>`` or ``<module: TREE/PATH>`` stands for."""
+    if found[1] == "module":
+        tree, _, rest = found[2].partition("/")
+        return policies.module_digest(place(environment, tree) / rest)
+    return policies.line_digest(found[2] if found[1] == "line" else MARKER.format(found[2]))
+
+
 def with_folders(text: str, environment: Environment) -> str:
     """Replace the names of trees, as ``<extra>``, by their folders."""
-    for tree in TREES:
+    for tree in (*TREES, "home", "policy", "prefix"):
         text = text.replace(f"<{tree}>", str(place(environment, tree)))
     return text
 
 
-def fill_in(line: str, environment: Environment, options: list[str]) -> str:
+def fill_in(line: str, environment: Environment, advice: str) -> str:
     """Replace what a case abbreviates in an expected line."""
-    ignored = {"-E", "-I"} & set(options)
-    how = "start without -E and -I, and set" if ignored else "set"
     if line.startswith("hint "):
-        words = line.split()
-        more = f"and {words[2]} more; " if len(words) > 2 else ""
-        return HINT.format(more, words[1], how)
+        return environments.hint(int(line.split()[1]), advice, *map(int, line.split()[2:]))
     line = with_folders(line, environment)
     before, found, after = line.partition("<marker ")
     if found:
@@ -183,10 +204,11 @@ def fill_in(line: str, environment: Environment, options: list[str]) -> str:
 
 
 def without_paths_of(others: bool, lines: list[str], environment: Environment) -> list[str]:
-    """Leave out reports about what lies outside the environment (and counts it)."""
+    """Leave out reports about what lies outside the environment, and the hint, which counts it."""
     if not others:
         return lines
-    return [line for line in lines if str(environment.root) in line]
+    here = str(environment.root)
+    return [line for line in lines if here in line and not line.endswith(" (hint)")]
 
 
 @dataclass
@@ -197,6 +219,7 @@ class Run:
     environment: Environment
     data: dict[str, Any]
     expect: dict[str, Any]
+    policy: dict[str, str]
 
     def command(self) -> list[str]:
         """Return the target and its arguments."""
@@ -206,11 +229,22 @@ class Run:
     def variables(self) -> dict[str, str]:
         """Return the variables that the case sets."""
         environ: dict[str, str] = self.data.get("environ", {})
-        return {name: with_folders(value, self.environment) for name, value in environ.items()}
+        filled = {name: with_folders(value, self.environment) for name, value in environ.items()}
+        return filled | self.policy
 
     def options(self) -> list[str]:
         """Return Python's own options."""
         return list(self.data.get("options", []))
+
+    def advice(self, *, patched: bool = False) -> str:
+        """Return what the hint advises: by the launcher, and where site is patched, differently.
+
+        With -I the launcher is a file of the test's own, which nobody else can type.
+        """
+        options = self.options()
+        is_typed = not patched and "-I" not in options
+        command = self.environment.launcher(*options) if is_typed else ()
+        return environments.advice(*command, options=options)
 
     def stock(self) -> Outcome:
         """Run it as stock Python."""
@@ -226,6 +260,12 @@ class Run:
             python = self.environment.python
             return self.environment.run(python, *options, "-S", link, *self.command(), **variables)
         return self.environment.launched(*self.command(), options=tuple(options), **variables)
+
+    def launched_as_patched(self, **more: str) -> Outcome:
+        """Run it under the launcher; of what it prints, the hint becomes that of a patched site."""
+        done = self.launched(**more)
+        given, expected = (f"; {self.advice(patched=is_so)} (hint)\n" for is_so in (False, True))
+        return Outcome(done.code, done.out, done.err.replace(given, expected))
 
 
 LAUNCH = """\
@@ -245,24 +285,36 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 @pytest.fixture
-def run(case: Case, interpreter: Interpreter, tmp_path: Path) -> Run:
-    """Each case on each interpreter."""
-    return prepare(case, interpreter, tmp_path / "environment")
+def root(case: Case, tmp_path: Path) -> Iterator[Path]:
+    """The folder of each case: one in which its policy counts if it has one."""
+    if "policy" not in case.read():
+        yield tmp_path / "environment"
+        return
+    with policies.trusted_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
-def run_on_base(case: Case, patched_base: Base, tmp_path: Path) -> Run:
+def run(case: Case, interpreter: Interpreter, root: Path) -> Run:
+    """Each case on each interpreter."""
+    return prepare(case, interpreter, root)
+
+
+@pytest.fixture
+def run_on_base(case: Case, patched_base: Base, root: Path) -> Run:
     """Each case on each interpreter that there is a patched one of."""
-    return prepare(case, patched_base.stock, tmp_path / "environment")
+    return prepare(case, patched_base.stock, root)
 
 
 def prepare(case: Case, interpreter: Interpreter, root: Path) -> Run:
     """Lay a case out for an interpreter."""
     data = case.read()
     assert data.keys() <= KEYS, f"unknown keys in {case.name}"
+    expect = expectation(data, interpreter)
     environment = lay_out(case, data, root, interpreter)
     compile_bytecode(environment)
-    return Run(case.name, environment, data, expectation(data, interpreter))
+    policy = write_policy(data, environment) if "policy" in data else {}
+    return Run(case.name, environment, data, expect, policy)
 
 
 KEYS = {
@@ -272,6 +324,8 @@ KEYS = {
     "expect",
     "make",
     "options",
+    "policy",
+    "policy_file",
     "system_site",
     "target",
 }
@@ -298,7 +352,7 @@ def test_case(run: Run) -> None:
         assert expect.get("stock_says", "") in stock.err or left != sorted(expect["stock"])
 
     launched = run.launched()
-    wanted = [fill_in(line, environment, run.options()) for line in expect.get("report", [])]
+    wanted = [fill_in(line, environment, run.advice()) for line in expect.get("report", [])]
     others = bool(run.data.get("system_site"))
     assert without_paths_of(others, launched.reports, environment) == without_paths_of(
         others, wanted, environment
@@ -335,14 +389,17 @@ def other_modes(run: Run, number: int, *, full: bool) -> list[str]:
 def test_case_on_a_patched_interpreter(
     run_on_base: Run, patched_base: Base, request: pytest.FixtureRequest
 ) -> None:
-    """A patched interpreter gives what the launcher does, in the mode of the case and others."""
+    """A patched interpreter gives what the launcher does, in the mode of the case and others.
+
+    But for the end of the hint, which each has in its own words.
+    """
     run, environment = run_on_base, run_on_base.environment
     full = request.config.getoption("--full")
     number = [case.name for case in CASE_LIST].index(run.name)
     for mode in ("", *other_modes(run, number, full=full)):
         variables = {"SAFESITE_MODE": mode} if mode else {}
         environment.rebase(patched_base.stock)
-        launched = run.launched(**variables)
+        launched = run.launched_as_patched(**variables)
         ran = environment.ran()
         there = patched_base.run(
             environment, *run.options(), *run.command(), **run.variables() | variables

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 import safesite
-from safesite import core, keep, run
+from safesite import core, keep, log, run, running
 
 HIDDEN = {"st_flags": stat.UF_HIDDEN, "st_file_attributes": stat.FILE_ATTRIBUTE_HIDDEN}
 
@@ -193,7 +193,7 @@ def test_only_running_modes_permit(mode: str) -> None:
     startup = core.Startup()
     startup.mode = mode
     line = core.Record("import os", "f.pth", 1, core.IMPORT)
-    with pytest.warns(keep.StartupCodeWarning) if mode == "warn" else nullcontext():
+    with pytest.warns(running.StartupCodeWarning) if mode == "warn" else nullcontext():
         assert startup.decide(line) == (mode in {"allow", "warn"})
     foreign = core.Record("  import os", "f.pth", 1, core.IMPORT, "other-python")
     assert startup.decide(foreign) is False
@@ -209,7 +209,7 @@ def test_a_record_keeps_its_place_where_site_strips_it() -> None:
     "text", ["plain", 'quote " back \\', "\x00\x1f\x7f", "\u20ac", "\U0001f40d", "\udcff"]
 )
 def test_json_strings_are_those_of_json(text: str) -> None:
-    shown = keep.json_string(text)
+    shown = log.json_string(text)
     assert shown.isascii()
     assert shown.isprintable()
     assert json.loads(shown) == text

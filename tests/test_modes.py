@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import environments
 import pytest
 from environments import Environment
 
@@ -208,6 +209,23 @@ def test_one_hint_a_process_tree(refusing: Environment) -> None:
         "(import-line)",
         "(import-line)",
     ]
+
+
+def test_the_hint_is_the_command_as_it_was_typed(refusing: Environment) -> None:
+    for words in (
+        ("python", "-S", "-m", "safesite"),
+        ("python3", "-W", "ignore:it's", "-Smsafesite"),
+        (str(refusing.python), "-X", "utf8=1", "-S", "-msafesite"),
+    ):
+        outcome = refusing.run(*words, "-c", "pass", "-m", "safesite")
+        assert outcome.reports[1:] == [environments.hint(1, environments.advice(*words))]
+
+
+def test_the_hint_is_without_a_command_that_cannot_be_typed(refusing: Environment) -> None:
+    link = refusing.prefix / "bin" / "p\u00fcthon"
+    link.symlink_to(refusing.python)
+    outcome = refusing.run(link, "-S", "-m", "safesite", "-c", "pass")
+    assert outcome.reports[1:] == [environments.hint(1, environments.advice())]
 
 
 def test_a_report_of_a_later_call_is_capped_with_the_first(refusing: Environment) -> None:

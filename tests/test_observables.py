@@ -465,6 +465,8 @@ def test_only_what_starts_safesite_is_loaded_besides(environment: Environment) -
     runpy = "import sys, runpy; print(*sys.modules, sep=' ')"
     needed = set(environment.stock("-I", "-S", "-c", runpy).out.split())
     needed |= {"safesite", "safesite.run", *foreign_names(os.name, sys.platform)}
+    if environment.interpreter.has_sitecustomize:  # a policy might allow it, if there is one
+        needed |= {"safesite.lookout"}
     for form in FORMS:
         stock = set(start_program(environment, program, form, ())[1].split())
         launched = set(start_program(environment, program, form, LAUNCHER)[1].split())

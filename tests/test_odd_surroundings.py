@@ -88,6 +88,8 @@ def test_a_program_starts_without_the_usual_variables(
 ) -> None:
     (environment.site_packages / "foo.pth").write_text("import os\n")
     environ = {name: value for name, value in environment.environ().items() if name != missing}
+    # Without HOME the user's policy would be that of whoever runs the tests.
+    environ["XDG_CONFIG_HOME"] = str(environment.home)
     command = [str(environment.python), "-S", "-m", "safesite", "-c", CODE]
     done = subprocess.run(
         command, cwd=environment.work, env=environ, capture_output=True, text=True, check=False

@@ -25,8 +25,6 @@ from test_readme import README
 
 from safesite import core
 
-HINT = "safesite: 1 refused; to run them: set SAFESITE_MODE=allow (hint)"
-
 # What comes from the site directory, which is its argument, at the first line of a program.
 START = """\
 import sys
@@ -77,7 +75,8 @@ class Installed:
 
     def reports(self, refusal: str) -> list[str]:
         """Return what safesite is to print on a refusal; nothing if there is none."""
-        return [self.fill(refusal), HINT] if refusal else []
+        hint = environments.hint(1, environments.advice(*self.environment.launcher()))
+        return [self.fill(refusal), hint] if refusal else []
 
     @property
     def runs_its_module(self) -> bool:

@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import policies
 from environments import PACKAGE, TIMEOUT
 from interpreters import Interpreter
 
@@ -15,34 +16,48 @@ from safesite import core
 README = (PACKAGE.parent / "README.md").read_text("utf-8")
 
 
-def transcript() -> list[tuple[str, str]]:
-    """Return each command of the README's transcript with the output it shows."""
-    (block,) = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-    parts = re.split(r"^\$ (.*)\n", block, flags=re.MULTILINE)[1:]
+def transcripts() -> list[tuple[str, str]]:
+    """Return each command of the README's transcripts with the output it shows."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    parts = re.split(r"^\$ (.*)\n", "".join(blocks), flags=re.MULTILINE)[1:]
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
-def test_the_transcript(interpreter: Interpreter, tmp_path: Path) -> None:
-    (tmp_path / "safesite").symlink_to(PACKAGE)
-    commands = transcript()
-    assert len(commands) == 6
-    for command, shown in commands:
-        # The environment is made without pip, which is not what is shown here.
-        command_here = command.replace(
-            "python3 -m venv", f"{interpreter.path} -m venv --without-pip"
-        )
-        done = subprocess.run(
-            ["/bin/bash", "-c", command_here],
-            cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=TIMEOUT,
-            check=True,
-        )
-        output = re.sub(r"/\S*/site-packages/", ".../site-packages/", done.stdout)
-        assert output == shown, command
+def shows(shown: str, output: str) -> bool:
+    """Return whether an output is what is shown; a line of dots stands for any lines."""
+    lines = shown.splitlines(keepends=True)
+    pattern = "".join("(?:.*\n)*" if line == "...\n" else re.escape(line) for line in lines)
+    return re.fullmatch(pattern, output) is not None
+
+
+def run_here(command: str, folder: Path, interpreter: Interpreter) -> str:
+    """Return what a command prints, with the paths shortened as in the README."""
+    # The environment is made without pip, which is not what is shown here.
+    made = command.replace("python3 -m venv", f"{interpreter.path} -m venv --without-pip")
+    done = subprocess.run(
+        ["/bin/bash", "-c", made],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT,
+        check="--explain" not in command,  # which ends with 1 where something is refused
+    )
+    output = re.sub(r"/\S*/site-packages/", ".../site-packages/", done.stdout)
+    return output.replace(f"{folder}/", ".../")
+
+
+def test_the_transcripts(interpreter: Interpreter) -> None:
+    commands = transcripts()
+    assert len(commands) == 7
+    with policies.trusted_folder() as folder:  # in which permission can be given
+        (folder / "safesite").symlink_to(PACKAGE)
+        for command, shown in commands:
+            if "--explain" in command:  # it is shown before the permission
+                (folder / ".config" / "safesite" / "policy").unlink()
+            output = run_here(command, folder, interpreter)
+            assert shows(shown, output), f"{command}:\n{output}"
 
 
 def test_the_table_of_modes_has_every_mode() -> None:
