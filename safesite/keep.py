@@ -321,23 +321,42 @@ def remedy() -> str:
 
 def command() -> "list[str]":
     """Return the words that started safesite; beside a patch, those of a command on PATH."""
-    words, at = sys.orig_argv, 1
-    while at < len(words) and words[at][:1] == "-" and words[at] not in ("-", "-c"):
-        word = words[at]
-        if word.endswith("msafesite"):
-            return words[: at + 1]
-        if word[1] != "-" and word.endswith("m") and words[at + 1 : at + 2] == ["safesite"]:
-            return words[: at + 2]
-        at += 2 if word in ("-W", "-X", "--check-hash-based-pycs") else 1
-    if "".join(words[at : at + 1]).endswith(os.path.join("safesite", "command", "start.py")):
-        beside = os.path.join(os.path.dirname(words[0]), "safesite")
-        is_ours = os.path.dirname(words[0]) and os.path.isfile(beside)
-        options = [option for option in words[1:at] if option != "-S"]
-        return [beside, *options] if is_ours else words[: at + 1]
+    words = sys.orig_argv
+    at, module = target_of_python(words)
+    if module == "safesite":
+        return words[:at]
+    start = words[at] if at < len(words) else ""
+    if start.endswith(os.path.join("safesite", "command", "start.py")):
+        folder = os.path.dirname(words[0])
+        # Not beside another environment's Python (--python): what lies there is that one's.
+        if folder and start.startswith(os.path.join(folder, os.pardir, "lib", "")):
+            return [os.path.join(folder, "safesite"), *(x for x in words[1:at] if x != "-S")]
+        return words[: at + 1]
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         if os.path.isabs(folder) and os.path.isfile(os.path.join(folder, "safesite")):
             return ["safesite", "--python", sys.executable] if sys.executable else []
     return []
+
+
+def target_of_python(words: "list[str]") -> "tuple[int, str]":
+    """Return how many words of a command line are Python's own, and the module that -m names."""
+    takes_value = True  # of the first, which is Python
+    for at, word in enumerate(words):
+        if takes_value:
+            takes_value = False
+        elif word[:1] != "-" or word == "-":
+            return at, ""
+        elif word[:2] == "--":
+            takes_value = word == "--check-hash-based-pycs"
+        else:
+            letter = next((c for c in word if c in "cmWX"), "")  # the first that takes a value
+            value = word.partition(letter)[2] if letter else ""
+            if letter == "m":
+                return (at + 1, value) if value else (at + 2, "".join(words[at + 1 : at + 2]))
+            if letter == "c":
+                return at, ""
+            takes_value = bool(letter) and not value
+    return len(words), ""
 
 
 def shell_quoted(word: str) -> str:

@@ -223,3 +223,25 @@ def test_dedent_is_that_of_textwrap(code: str) -> None:
     assert [line.rstrip() for line in run.dedent(code).split("\n")] == [
         line.rstrip() for line in textwrap.dedent(code).split("\n")
     ]
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        ("-S -m safesite a.py", (3, "safesite")),
+        ("-Smsafesite -m other", (1, "safesite")),
+        ("-X dev -Wm -BSm safesite", (5, "safesite")),
+        ("--check-hash-based-pycs always -m safesite", (4, "safesite")),
+        ("-cpass -m safesite", (0, "")),
+        ("-c pass -m safesite", (0, "")),
+        ("-mfoo -m safesite", (1, "foo")),
+        ("a.py -m safesite", (0, "")),
+        ("- -m safesite", (0, "")),
+        ("-W -m safesite", (2, "")),
+        ("", (0, "")),
+    ],
+)
+def test_what_python_was_told_to_run(words: str, expected: tuple[int, str]) -> None:
+    """A program's own words are not taken for those that started safesite."""
+    at, module = keep.target_of_python(["python", *words.split()])
+    assert (at - 1, module) == expected
