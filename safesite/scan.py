@@ -85,6 +85,8 @@ class Watch:
 
     def trace(self: Any, line: Record, how: str) -> None:
         """Note a line that need not run."""
+        if how == "inert" and not line.detail:
+            line.detail = waits_for(self.part("inert"), str(line).rstrip(" "))
         self.note(line, how)
 
     def end(self: Any, *_exc: object) -> None:
@@ -398,6 +400,16 @@ def install(site: Any) -> Any:
     alternative.take_over("quiet")
     watching.watch(mode)
     return watching
+
+
+def waits_for(inert: Any, text: str) -> str:
+    """Return why a line that is known word for word does nothing."""
+    variables = inert.WAITS_TO_BE_SET.get(text) or inert.WAITS_FOR_TEXT.get(text)
+    if variables:
+        return f"waits for {' or '.join(variables.split())} to be set"
+    if text.startswith(inert.NAMESPACE):
+        return "Python finds the namespace package without it"
+    return "what it is for is there without it"
 
 
 def listed(folder: str) -> list[str]:

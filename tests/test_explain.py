@@ -165,6 +165,19 @@ def test_what_a_helper_declares_is_told(environment: Environment) -> None:
     assert "cannot be used" in found["detail"]
 
 
+def test_what_a_line_that_does_nothing_waits_for_is_told(environment: Environment) -> None:
+    line = 'import os; exec(\'try: __import__("coloredlogs").auto_install() if os.environ.get('
+    line += '"COLOREDLOGS_AUTO_INSTALL") else None\\nexcept ImportError: pass\')\n'
+    write(environment, coloredlogs__pth=line, _virtualenv__pth="import _virtualenv\n")
+    found = {
+        Path(f["file"]).name: (f["decision"], f["detail"]) for f in explain(environment)["findings"]
+    }
+    assert found == {
+        "coloredlogs.pth": ("inert", "waits for COLOREDLOGS_AUTO_INSTALL to be set"),
+        "_virtualenv.pth": ("inert", "what it is for is there without it"),
+    }
+
+
 def test_files_that_are_not_read_are_told(environment: Environment) -> None:
     write(environment, UPPER__PTH="import os\n", start__start="os:getcwd\n")
     found = decisions(explain(environment))
