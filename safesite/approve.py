@@ -185,7 +185,10 @@ def allow(wanted: Selection, word: str) -> Iterator[Entry]:
             bound = names.pins_of(as_record(finding))
         except (names.Unreadable, pins.Unpinnable) as exc:
             where = keep.place(finding.file, finding.line)
-            raise Refused(f"{where}: {exc}; --allow-line binds to the line alone") from None
+            more = (
+                "" if finding.kind == core.CUSTOMIZE else "; --allow-line binds to the line alone"
+            )
+            raise Refused(f"{where}: {exc}{more}") from None
         yield allowing("allow", name, finding, bound)
 
 

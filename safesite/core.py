@@ -124,7 +124,7 @@ class Startup:
         self.finders: dict[bool, Any] = {}  # of `known`: whether it stands first
         self.policies: list[Any] | None = None  # None until a line needs a decision
         self.told: set[tuple[str, int]] = set()  # what has been said of policies
-        self.exact = False  # what runs is bound to its modules: no helper answers
+        self.exact = self.pinned = frozenset[str]()  # modules that no helper may answer for
 
     def serve(self, site: "Any", stock: "dict[str, Any]") -> None:
         """Decide for a ``site``, of which ``stock`` holds the original parts."""
@@ -207,7 +207,7 @@ class Startup:
         """Close what begin() opened."""
         self.depth -= 1
         if not self.depth:
-            self.exact = False
+            self.exact = frozenset()
             self.done.clear()
             if len(self.refused) > self.reported:
                 self.part("keep").finish_report(self)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from safesite.core import Record, Startup
     from safesite.keep import Policy
 
+MOST_TOLD = 20  # lines and policies of which a start says why they grant nothing
 HEXADECIMAL = frozenset("0123456789abcdef")
 
 
@@ -35,7 +36,9 @@ def decide(
     found_digests: dict[str, str] = {}
     reasons = [pins.verify(line, words[2:], found_digests) for words in entries]
     if "" in reasons:
-        line.slug = entries[reasons.index("")][0]
+        words = entries[reasons.index("")]
+        line.slug = words[0]
+        startup.pinned = frozenset(pin.partition("=")[0].partition(".")[0] for pin in words[3:])
         return True
     line.slug, line.detail = "withdrawn", reasons[-1]
     return None
@@ -45,8 +48,7 @@ def about(
     startup: "Startup", line: "Record", policy: "Policy", word: bytes
 ) -> "Iterator[list[str]]":
     """Yield the words of the entries about a name; reports those that do not count."""
-    folder = os.path.dirname(line.file)
-    if policy.lies_in(folder):
+    for folder in filter(policy.lies_in, written_with(line.file)):
         tell_place(startup, policy, folder)
         return
     for start, text in lines_with(policy.data, word):
@@ -57,6 +59,20 @@ def about(
                 tell(startup, policy, policy.data.count(b"\n", 0, start), fault)
             else:
                 yield words
+
+
+def written_with(file: str) -> "Iterator[str]":
+    """Yield the folders into which what brought a file may have written others.
+
+    The file's own, for a package the one that it lies in, and of a site directory its prefix.
+    """
+    folder = os.path.dirname(file)
+    if os.path.basename(file).startswith("__init__."):
+        folder = os.path.dirname(folder)
+    yield folder
+    parts = folder.split(os.sep)
+    if parts[-1:] in (["site-packages"], ["dist-packages"]) and len(parts) > 3:
+        yield os.sep.join(parts[:-3]) or os.sep  # lib/python3.13/site-packages
 
 
 def lines_with(data: bytes, word: bytes) -> "Iterator[tuple[int, str]]":
@@ -134,6 +150,9 @@ def tell_place(startup: "Startup", policy: "Policy", folder: str) -> None:
 
 def report(startup: "Startup", path: str, number: int, reason: str, slug: str) -> None:
     """Report why a policy, or a line of it, grants nothing; once a process."""
-    if (path, number) not in startup.told:
-        startup.told.add((path, number))
-        startup.part("keep").tell_policy(startup, path, number, reason, slug)
+    if (path, number) in startup.told or len(startup.told) > MOST_TOLD:
+        return
+    startup.told.add((path, number))
+    if len(startup.told) > MOST_TOLD:
+        reason = "and so do more of its lines"
+    startup.part("keep").tell_policy(startup, path, number, reason, slug)

@@ -9,6 +9,7 @@ import argparse
 import os
 import shutil
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
 from safesite import keep, sarif, scan, trust, writers
@@ -63,16 +64,22 @@ def look(path: list[str], site_dirs: list[str]) -> Report:
 def number_and_advise(report: Report) -> None:
     """Give a number and a remedy to each refusal that nobody has reviewed."""
     refused = [finding for finding in report.findings if finding.decision == "refused"]
+    files = Counter(map(os.path.basename, {finding.file for finding in refused}))
     for number, finding in enumerate(refused, 1):
         finding.number = number
-        finding.remedy = remedy(finding)
+        finding.remedy = remedy(finding, alone=files[os.path.basename(finding.file)] == 1)
 
 
-def remedy(finding: Finding) -> str:
-    """Return the command that allows a refused line, once it has been reviewed."""
+def remedy(finding: Finding, *, alone: bool) -> str:
+    """Return the command that allows a refused line, once it has been reviewed.
+
+    ``alone``: whether no other file has that name.
+    """
     if finding.slug in ("other-python", "answered-elsewhere", "never-answered"):
         return ""
-    name = finding.text if finding.kind == "customize module" else os.path.basename(finding.file)
+    name = os.path.basename(finding.file) if alone else finding.file
+    if finding.kind == "customize module":
+        name = finding.text
     plain = name.isascii() and name.isprintable() and not name.isspace() and name
     word = keep.shell_quoted(name) if plain else str(finding.number)
     option = "--allow" if finding.modules else "--allow-line"

@@ -25,7 +25,7 @@ PRINTED_REFUSALS = 10
 HELPLESS = ("answered-elsewhere", "denied", "helper", "never-answered")
 PLACE_WIDTH = 1000  # a line of ours fits a pipe's atomic write, whatever the file is called
 ODD = frozenset(" #%")  # in a policy these are percent-encoded, as all that is not printable ASCII
-POLICY_CAP = 16 << 20
+POLICY_CAP = 4 << 20
 WHOLLY_CHECKED = 16 << 10  # bytes of a policy of which a start looks at every line
 OPEN = os.O_RDONLY
 for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
@@ -79,7 +79,7 @@ def may_customize(startup: "Startup", name: str, pythonpath: str) -> bool:
             # One that is allowed may lie elsewhere: in the standard library, in a path entry.
             first = next(find_customize(startup, name, sys.path, named), None)
             if first is not None and startup.decide(first):
-                startup.exact = True
+                startup.exact = startup.pinned
                 return True
         for module in find_customize(startup, name, named + startup.customize_dirs, named):
             # Python would import the first alone: one behind it is nobody's to perform.
@@ -191,10 +191,22 @@ def lies_with_packages(startup: "Startup", policy: Policy) -> bool:
     if policy.path.startswith("/etc/"):
         prefixes = [prefix for prefix in prefixes if prefix not in ("/", "/usr")]
     folders = *prefixes, *site.getsitepackages(), site.getusersitepackages(), site.USER_BASE
-    for folder in filter(policy.lies_in, dict.fromkeys(folders)):
-        startup.part("entries").tell_place(startup, policy, folder)
-        return True
-    return False
+    found = list(filter(policy.lies_in, dict.fromkeys(folders)))
+    if not policy.path.startswith("/etc/"):
+        found += environments_above(policy.path)
+    if found:
+        startup.part("entries").tell_place(startup, policy, found[0])
+    return bool(found)
+
+
+def environments_above(path: str) -> "list[str]":
+    """Return the folders above a path that are environments, of whatever Python."""
+    folders, found = path.split(os.sep)[:-1], []
+    for end in range(2, len(folders) + 1):
+        folder = os.sep.join(folders[:end])
+        if os.access(folder + os.sep + "pyvenv.cfg", 0) or os.access(folder + "/conda-meta", 0):
+            found.append(folder)
+    return found
 
 
 def looks_whole(data: bytes) -> bool:

@@ -99,7 +99,7 @@ class Finder:
         """Return the spec of a top-level module that a helper declares; None for all others."""
         if path is not None or not (self.waiting or self.running or self.ran):
             return None
-        if self.startup.exact:
+        if name in self.startup.exact:
             return None
         if name in sys.stdlib_module_names and not self.running:
             return None

@@ -11,7 +11,6 @@ Loaded by ``entries`` when an entry is about a line, and by the commands; import
 import _frozen_importlib
 import _frozen_importlib_external as _external
 import _imp
-import _io
 import os
 import stat
 import sys
@@ -226,14 +225,20 @@ def digest(folder: str, names: "list[str]") -> str:
 def check_bytecode(path: str) -> None:
     """Raise Unpinnable where Python would load bytecode that only claims to be of this source.
 
-    Bytecode that names the hash of its source (PEP 552) can be made by anybody who has the source;
-    what names its time and size cannot be known before the source is installed.
+    Bytecode that names the hash of its source (PEP 552) can be made by anybody who has the source.
+    What names its time and size is believed, as Python believes it: who makes that knows when the
+    source was installed, or runs code.
     """
     try:
-        with _io.open(_external.cache_from_source(path), "rb", buffering=0) as file:
-            head = file.read(8)
+        file = os.open(_external.cache_from_source(path), READ)
     except (OSError, NotImplementedError):
         return
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise Unpinnable(f"{os.path.basename(path)} has bytecode that is not a regular file")
+        head = os.read(file, 8)
+    finally:
+        os.close(file)
     if head[:4] == _external.MAGIC_NUMBER and head[4:8] != b"\0\0\0\0":
         raise Unpinnable(f"{os.path.basename(path)} has bytecode that is not checked by its time")
 

@@ -102,9 +102,11 @@ def lines_that_may_run(startup: "Startup", records: "list[Record]") -> "Iterator
 def handed_over(startup: "Startup", line: "Record") -> "Iterator[str]":
     """Yield the text of a line, which runs before the next is asked for.
 
-    Where a policy binds it to its modules, no helper of another package answers for one meanwhile.
+    Where a policy binds it to modules, no helper of another package answers for these meanwhile.
     """
-    before, startup.exact = startup.exact, line.slug == "allow"
+    before = startup.exact
+    if line.slug == "allow":
+        startup.exact = before | startup.pinned
     try:
         yield str(line)
     finally:

@@ -9,8 +9,10 @@ Runs for the commands alone, and may use the whole standard library.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.machinery
+import io
 import os
 import sys
 import warnings
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from safesite.core import Record
 
+MOST_FINDINGS = 5000  # lines that are told
 CUSTOMIZE = ("sitecustomize", "usercustomize")
 MODE_SAYS = {"allow": "SAFESITE_MODE=allow", "warn": "SAFESITE_MODE=warn"}
 
@@ -80,6 +83,8 @@ class Watch:
             self.note(line, "allowed")
         elif line.slug == "denied":
             self.note(line, "denied")
+        elif self.shown == "allow" and not line.runs_here:
+            self.note(line, "ignored")
         elif line.kind not in (core.IMPORT, core.ENTRY) or not self.part("known").keeps(self, line):
             self.note(line, "skipped" if line.kind == core.FILE else "refused")
 
@@ -160,12 +165,13 @@ class Scan:
         """Do what a start does, and return what has been noted."""
         site: Any = sys.modules["site"]
         self.startup = startup = install(site)
-        for folder in self.site_dirs:
-            if not os.path.isdir(folder):
-                self.problems.append(f"not a folder: {folder}")
-            site.addsitedir(folder)
-        if not self.site_dirs:
-            site.main()
+        with contextlib.redirect_stderr(io.StringIO()):  # stock's own messages are not escaped
+            for folder in self.site_dirs:
+                if not os.path.isdir(folder):
+                    self.problems.append(f"not a folder: {folder}")
+                site.addsitedir(folder)
+            if not self.site_dirs:
+                site.main()
         report = Report(
             version=__version__,
             python="{}.{}.{}".format(*sys.version_info[:3]),
@@ -255,11 +261,13 @@ class Scan:
     def find_lines(self) -> None:
         """Turn notes, and the records that nothing was noted of, into findings."""
         startup = self.startup
-        for line, decision in startup.notes.values():
+        for line, decision in list(startup.notes.values())[:MOST_FINDINGS]:
             self.add(line, decision)
+        if len(startup.notes) > MOST_FINDINGS:
+            self.problems.append(f"more than {MOST_FINDINGS} lines: the others are not looked at")
         seen = set(self.path) | set(startup.folders)
         for path, records in startup.files.items():
-            for line in records or ():
+            for line in (records or ())[:MOST_FINDINGS]:
                 if line.kind == core.PATH:
                     self.add(line, self.path_entry(path, line, seen))
                 elif (line.file, line.line, str(line)) not in startup.notes:

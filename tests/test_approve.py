@@ -596,10 +596,7 @@ def test_what_others_can_write_is_refused_with_the_remedy(
     done = environment.launched("--allow", "--yes", "foo.pth")
     assert (done.code, done.out) == (2, "")
     remedy = f"chmod go-w {place}"
-    assert done.reports == [
-        f"safesite: {place}: grants nothing: others can write it (policy-mode)",
-        f"safesite: {place}: others can write it; {remedy} (policy-mode)",
-    ]
+    assert done.reports == [f"safesite: {place}: others can write it; {remedy} (policy-mode)"]
     assert policy.read_text() == "# mine\n"
     subprocess.run(shlex.split(remedy), check=True)
     allow(environment, "foo.pth")
@@ -642,10 +639,7 @@ def test_what_another_user_owns_is_refused(environment: Environment, which: str)
     os.chown(place, NOBODY, -1)
     done = environment.launched("--allow", "--yes", "foo.pth")
     assert (done.code, done.out) == (2, "")
-    assert done.reports == [
-        f"safesite: {place}: grants nothing: another user owns it (policy-owner)",
-        f"safesite: {place}: another user owns it (policy-owner)",
-    ]
+    assert done.reports == [f"safesite: {place}: another user owns it (policy-owner)"]
     assert policy.read_text() == "# mine\n"
 
 

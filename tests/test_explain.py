@@ -93,6 +93,11 @@ def test_a_case_is_explained_as_it_is_run(run: Run) -> None:
     refused = {(file, line, text) for file, line, text, _ in json.loads(told)}
     findings = [f for f in data["findings"] if f["slug"] not in SILENT]
     predicted = {(f["file"], f["line"], f["text"]) for f in findings if f["decision"] in DOES}
+    if data["problems"]:  # what it tells has a cap
+        assert data["exit"] == 2
+        assert len(predicted) == scan.MOST_FINDINGS
+        assert predicted < refused
+        return
     assert predicted == {(file, line, text[:4096]) for file, line, text in refused}
 
     kept = {f"{f['file']}:{f['line']}: {f['decision']} {f['kind']}" for f in findings}
@@ -329,6 +334,26 @@ def test_a_read_only_place_without_home_is_explained(environment: Environment) -
     write(environment, foo__pth="import os\n")
     done = environment.run("env", "-i", environment.python, "-S", START, "--explain", "--json")
     assert decisions(explained(done)) == [("foo.pth", 1, "refused")]
+
+
+def test_what_stock_prints_meanwhile_is_not_shown(environment: Environment) -> None:
+    """3.15 tells of entries that are not there, and of what is no entry point, without escaping."""
+    (environment.site_packages / "a.pth").write_text("\x1b[2Jsafesite: nothing is refused\n")
+    (environment.site_packages / "b.start").write_text("\x1b[2Jno entry point\n")
+    for command in ("--explain", "--pending"):
+        done = environment.launched(command)
+        assert done.err == ""
+        assert "\x1b" not in done.out
+
+
+def test_two_files_of_one_name_are_told_apart(environment: Environment, tmp_path: Path) -> None:
+    layers = [tmp_path / name for name in ("one", "two")]
+    for layer in layers:
+        layer.mkdir()
+        (layer / "foo.pth").write_text("import os\n")
+    data = explain(environment, *(f"--site-dir={layer}" for layer in layers))
+    remedies = [found["remedy"].rpartition(" ")[2] for found in data["findings"]]
+    assert remedies == [str(layer / "foo.pth") for layer in layers]
 
 
 @pytest.mark.parametrize("form", ["--json", "--sarif"])

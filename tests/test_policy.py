@@ -963,3 +963,83 @@ def test_the_warning_of_a_line_that_the_policy_allows_is_left_out(trusted: Envir
     policy = policies.write(trusted.root / "policy", lines)
     outcome = trusted.launched("-c", "pass", SAFESITE_POLICY=str(policy), SAFESITE_MODE="warn")
     assert (set(outcome.out.split()), outcome.err) == ({"foo"}, "")
+
+
+# What an attack has found, and what holds against it now.
+
+
+def evil(trusted: Environment, home: Path, package: Path) -> str:
+    """Return what a start prints where who wrote a sitecustomize wrote the user's policy too."""
+    file = package if package.suffix else package / "__init__.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("print('evil')\n")
+    entry = allow("sitecustomize", "sitecustomize", sitecustomize=package)
+    policies.write(home / ".config" / "safesite" / "policy", [entry])
+    trusted.variables["HOME"] = str(home)
+    outcome = trusted.launched("-c", "pass", PYTHONPATH=str(package.parent))
+    assert "policy-place" in outcome.err
+    return outcome.out
+
+
+def test_a_package_that_was_installed_into_the_home_folder_allows_nothing(
+    trusted: Environment,
+) -> None:
+    """By pip install --target, whose files lie wherever a wheel names them."""
+    home = trusted.root / "target"
+    assert evil(trusted, home, home / "sitecustomize") == ""
+
+
+def test_nor_does_one_whose_prefix_is_the_home_folder(trusted: Environment) -> None:
+    home = trusted.root / "prefix"
+    folder = home / "lib" / f"python{trusted.interpreter.version}" / "site-packages"
+    assert evil(trusted, home, folder / "sitecustomize.py") == ""
+
+
+def test_nor_does_one_of_another_environment(trusted: Environment) -> None:
+    """Which was made in the home folder: its packages can write there."""
+    home = trusted.root / "other"
+    home.mkdir()
+    (home / "pyvenv.cfg").touch()
+    assert evil(trusted, home, trusted.root / "elsewhere" / "sitecustomize.py") == ""
+
+
+def test_bytecode_that_is_no_file_holds_up_nobody(folder: Path) -> None:
+    (folder / "hook.py").write_text("")
+    cached = Path(importlib.util.cache_from_source(str(folder / "hook.py")))
+    cached.parent.mkdir()
+    os.mkfifo(cached)
+    assert withdrawn(policies.module_digest(folder / "hook.py")).endswith("is not a regular file")
+
+
+def test_an_allowed_line_may_import_what_is_deferred(trusted: Environment) -> None:
+    """Helpers do not answer for the modules that it is bound to, but for others they do."""
+    folder = trusted.site_packages
+    (folder / "_edi.pth").write_text("import _editable_impl_edi\n")
+    (folder / "_editable_impl_edi.py").write_text(
+        "import sys, types\n"
+        "from importlib.machinery import ModuleSpec\n"
+        "class F:\n"
+        "    def map_module(self, name, file): sys.meta_path.append(self)\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        return ModuleSpec(name, self) if name == 'edi' else None\n"
+        "    def create_module(self, spec): return None\n"
+        "    def exec_module(self, module): print('edi')\n"
+        "F = F()\n"
+        "F.map_module('edi', '/x')\n"
+    )
+    (folder / "hook.py").write_text("import edi\nprint('hook')\n")
+    (folder / "zhook.pth").write_text("import hook\n")
+    entry = allow("zhook.pth", "import hook", hook=folder / "hook.py")
+    policy = policies.write(trusted.root / "policy", [entry])
+    outcome = trusted.launched("-c", "pass", SAFESITE_POLICY=str(policy))
+    assert (outcome.out, outcome.err) == ("edi\nhook\n", "")
+
+
+def test_many_bad_lines_are_told_in_a_few(trusted: Environment) -> None:
+    (trusted.site_packages / "foo.pth").write_text("import os\n")
+    policy = policies.write(trusted.root / "policy", ["deny foo.pth x"] * 20_000)
+    outcome = trusted.launched("-c", "pass", SAFESITE_POLICY=str(policy))
+    assert len(outcome.reports) == entries.MOST_TOLD + 3
+    assert outcome.reports[entries.MOST_TOLD].endswith(
+        ": grants nothing: and so do more of its lines (policy-syntax)"
+    )
