@@ -376,8 +376,8 @@ def test_case(run: Run) -> None:
 def other_modes(run: Run, number: int, *, full: bool) -> list[str]:
     """Return the modes that a case also runs in: all with --full; else a third of them in one.
 
-    Another third on each version.  In ``allow`` stock's own parser reads, so not a case that is
-    none for it: it may hold a pipe.
+    Which third, and in which mode, depends on the version, as ``rotated`` does.  In ``allow``
+    stock's own parser reads, so not a case that is none for it: it may hold a pipe.
     """
     modes = ["warn", "quiet", "skip"] + ["allow"] * (run.expect.get("stock") is not None)
     place = VERSIONS.index(run.environment.interpreter.version) + number
@@ -386,6 +386,7 @@ def other_modes(run: Run, number: int, *, full: bool) -> list[str]:
     return [] if place % 3 else [modes[place // 3 % len(modes)]]
 
 
+@pytest.mark.rotated
 def test_case_on_a_patched_interpreter(
     run_on_base: Run, patched_base: Base, request: pytest.FixtureRequest
 ) -> None:
