@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import test_conformance
-from conftest import SOME_VERSIONS, need
+from conftest import need
 from environments import PACKAGE, Environment, Outcome
 from interpreters import Interpreter
 from test_conformance import CASE_LIST, Case, Run
@@ -66,18 +66,13 @@ STARTS = [case for case in CASE_LIST if is_about_a_start(case)]
 assert len(STARTS) > 60, "the cases that are about a start were not found"
 
 
-@pytest.fixture(scope="session", params=SOME_VERSIONS)
-def interpreter(request: pytest.FixtureRequest) -> Interpreter:
-    """Three versions; all of them with --full."""
-    return need(request.param)
-
-
 @pytest.fixture(params=STARTS, ids=lambda case: case.name)
 def run(request: pytest.FixtureRequest, interpreter: Interpreter, tmp_path: Path) -> Run:
     """Each case whose startup code is met at the start, on each interpreter."""
     return test_conformance.prepare(request.param, interpreter, tmp_path / "environment")
 
 
+@pytest.mark.rotated
 def test_a_case_is_explained_as_it_is_run(run: Run) -> None:
     environment = run.environment
     (environment.work / "told.py").write_text(TOLD)

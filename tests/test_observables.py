@@ -147,6 +147,7 @@ def compare(environment: Environment, program: Program) -> None:
         )
 
 
+@pytest.mark.rotated
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_is_the_same(
     environment: Environment, name: str, request: pytest.FixtureRequest
@@ -156,6 +157,7 @@ def test_a_program_is_the_same(
     compare(environment, replace(program, forms=forms))
 
 
+@pytest.mark.rotated
 @pytest.mark.parametrize("name", OPTIONS | VARIABLES)
 def test_options_and_variables_reach_the_program(environment: Environment, name: str) -> None:
     run = (OPTIONS | VARIABLES)[name]
@@ -165,6 +167,7 @@ def test_options_and_variables_reach_the_program(environment: Environment, name:
     compare(environment, program)
 
 
+@pytest.mark.rotated
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_line_is_the_same(environment: Environment, name: str) -> None:
     command = COMMANDS[name]

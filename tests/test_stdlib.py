@@ -23,6 +23,8 @@ PACKAGER = "install your distributor's package of safesite or its patch (patches
 OWNER = f"Permission denied; do this as the folder's owner, or {PACKAGER} (os-error)\n"
 TELL = "import safesite; print(safesite.active(), safesite.__file__)"
 
+pytestmark = pytest.mark.rotated
+
 
 @dataclasses.dataclass(frozen=True)
 class Base(Environment):

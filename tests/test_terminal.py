@@ -259,6 +259,7 @@ SHOWN: dict[str, Session] = {
 }
 
 
+@pytest.mark.rotated
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_terminal_shows_the_same(environment: Environment, name: str) -> None:
     session = SHOWN[name]
@@ -317,6 +318,7 @@ def edit(
     return code, {path.name: path.read_text() for path in left if path.exists()}
 
 
+@pytest.mark.rotated
 @pytest.mark.parametrize("terminal", TERMINALS)
 @pytest.mark.parametrize("name", EDITED)
 def test_a_line_is_edited_the_same(environment: Environment, name: str, terminal: str) -> None:
