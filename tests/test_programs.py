@@ -36,6 +36,8 @@ WHEEL = "tabulate ==0.9.0"  # pure Python, without dependencies, with a script
 MARKER_LINE = "import os; open(os.path.join(os.environ['MARKERS'], str(os.getpid())), 'w').close()"
 SHOWN_LINE = '"' + MARKER_LINE[:75] + '..."'
 
+pytestmark = pytest.mark.rotated
+
 PROJECT = {
     "app.py": """\
 from flask import Flask, request
