@@ -64,6 +64,7 @@ TARGETS = [
 ]
 
 
+@pytest.mark.rotated
 @pytest.mark.parametrize("options", [[], ["-I"], ["-P"], ["-O"]], ids=["plain", "I", "P", "O"])
 def test_a_target_sees_what_stock_shows_it(environment: Environment, options: list[str]) -> None:
     if options == ["-P"] and environment.interpreter.number < (3, 11):
@@ -151,6 +152,7 @@ globals()[sys.argv[1]]()
 """
 
 
+@pytest.mark.rotated
 @pytest.mark.parametrize("name", FAILING)
 def test_a_program_fails_as_under_stock(environment: Environment, name: str) -> None:
     work = environment.work
