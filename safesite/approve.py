@@ -76,7 +76,7 @@ def main(name: str, args: list[str], path: list[str]) -> int:
             made = [entry for word in options.names for entry in make(wanted, word)]
             return record(target, made, found, yes=options.yes)
     except (Refused, pins.Unpinnable, names.Unreadable) as exc:
-        keep.say(f"safesite: {printable(str(exc))} (not-recorded)")
+        keep.say(f"safesite: {writers.escaped(str(exc))} (not-recorded)")
     except trust.Ignored as exc:
         keep.say(f"safesite: {keep.place(exc.path)}: {exc.reason}{advice(exc)} ({exc.slug})")
     except OSError as exc:
@@ -101,11 +101,6 @@ def advice(exc: trust.Ignored) -> str:
     if os.stat(exc.path).st_mode & stat.S_ISVTX:  # such as /tmp, which has to be as it is
         return "; choose another place"
     return f"; chmod go-w {keep.shell_quoted(exc.path)}" if exc.path.isascii() else "; chmod go-w"
-
-
-def printable(text: str) -> str:
-    """Return a text with everything but printable ASCII escaped."""
-    return "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in text)
 
 
 # Which lines a name means.
@@ -220,7 +215,7 @@ def allowing(keyword: str, name: str, finding: Finding, bound: list[str]) -> Ent
     """Return an entry, with a comment for those who read the policy."""
     owner = ", ".join(finding.owner.claimants) if finding.owner.state == "owned" else ""
     today = dt.datetime.now(dt.timezone.utc).date().isoformat()
-    comment = printable(f"{owner or finding.owner.state}, {today}: {finding.text}")[:COMMENT]
+    comment = writers.escaped(f"{owner or finding.owner.state}, {today}: {finding.text}")[:COMMENT]
     told = [f"line {bound[0].partition('=')[2]} (sha256)"]
     told += [told_pin(pin, finding) for pin in bound[1:]]
     if keyword == "allow-line":
@@ -277,7 +272,7 @@ def record(target: str, made: list[Entry], found: scan.Scan, *, yes: bool) -> in
         for line in entry.told:
             tell(f"  {line}")
     for taken in gone:
-        tell(f"{keep.place(real)}: taken out: {printable(taken.decode('latin-1'))}")
+        tell(f"{keep.place(real)}: taken out: {writers.escaped(taken.decode('latin-1'))}")
     found.startup.policies = None  # there are others by now
     for entry in chosen:
         if entry.line is not None and is_denied(entry.line, found):
@@ -336,13 +331,13 @@ def prune(target: str, found: scan.Scan, *, yes: bool) -> int:
     if not stale:
         tell(f"{keep.place(real)}: nothing to take out")
         return 0
-    about = [f"{keep.place(real)}: {printable(line.decode('latin-1'))}" for line in stale]
+    about = [f"{keep.place(real)}: {writers.escaped(line.decode('latin-1'))}" for line in stale]
     about.append("what allows nothing here may allow something in another environment")
     if not yes and not agreed(about, "take out"):
         tell("nothing was taken out")
         return 1
     for taken in policyfile.edit(real, lambda lines: [line for line in lines if line not in stale]):
-        tell(f"{keep.place(real)}: taken out: {printable(taken.decode('latin-1'))}")
+        tell(f"{keep.place(real)}: taken out: {writers.escaped(taken.decode('latin-1'))}")
     return 0
 
 

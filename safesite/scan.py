@@ -47,7 +47,6 @@ class Watch:
         self.notes: dict[tuple[str, int, str], tuple[Record, str]] = {}
         self.files: dict[str, list[Record] | None] = {}
         self.folders: list[str] = []
-        self.customized: set[str] = set()
         self.hinted, self.log = True, ""
         known = self.part("known")
         self.finders = {first: known.Finder(self) for first in (True, False)}  # on no meta_path
@@ -116,7 +115,6 @@ class Watch:
 
     def may_customize(self: Any, name: str) -> bool:
         """Note the customize modules that a start looks at."""
-        self.customized.add(name)
         super().may_customize(name)  # type: ignore[misc]
         return False
 
@@ -263,7 +261,8 @@ class Scan:
         startup = self.startup
         for line, decision in list(startup.notes.values())[:MOST_FINDINGS]:
             self.add(line, decision)
-        if len(startup.notes) > MOST_FINDINGS:
+        longest = max((len(records or ()) for records in startup.files.values()), default=0)
+        if max(len(startup.notes), longest) > MOST_FINDINGS:
             self.problems.append(f"more than {MOST_FINDINGS} lines: the others are not looked at")
         seen = set(self.path) | set(startup.folders)
         for path, records in startup.files.items():
@@ -341,8 +340,7 @@ class Scan:
         """Return why a line is allowed."""
         if decision != "allowed":
             return ""
-        by_policy = self.startup.shown != "allow" and self.startup.policies
-        if by_policy and self.startup.part("keep").ask_policies(self.startup, line):
+        if line.slug in ("allow", "allow-line"):  # the keyword of the entry that allows it
             return "by a policy"
         return f"by {MODE_SAYS[self.startup.shown]}"
 

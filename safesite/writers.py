@@ -79,9 +79,14 @@ def cut(shown: str) -> str:
     return shown if len(shown) <= LONGEST else shown[: LONGEST - 3] + "..."
 
 
+def escaped(text: str) -> str:
+    """Return a text on one line, with everything but printable ASCII escaped."""
+    return "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in text)
+
+
 def brief(text: str) -> str:
-    """Return a text on one line, with everything but printable ASCII escaped, cut."""
-    return cut("".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in text[: LONGEST + 1]))
+    """Return an escaped text, cut."""
+    return cut(escaped(text[: LONGEST + 1]))
 
 
 def pieces(text: str, room: int, most: int) -> Iterator[str]:
