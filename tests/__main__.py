@@ -47,7 +47,10 @@ def provide(group: str) -> None:
 def main() -> int:
     """Provide pytest, run it with the given options, and return its exit code."""
     provide("test")
-    command = [tool("python"), "-m", "pytest", *(sys.argv[1:] or ["-n", "auto"])]
+    options = sys.argv[1:] or ["-n", "auto"]
+    # So that no worker has tests left while another has none.
+    dist = ["--dist", "worksteal"] if any(option.startswith("-n") for option in options) else []
+    command = [tool("python"), "-m", "pytest", *dist, *options]
     return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
 
 

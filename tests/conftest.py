@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import environments
@@ -36,14 +36,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+NUMBER = pytest.StashKey[int]()  # of a test's case
+
+
 def pytest_configure() -> None:
     """Fail where a policy counts that no test can leave out."""
     if os.path.lexists(core.SYSTEM_POLICY):
         raise pytest.UsageError(f"every start obeys {core.SYSTEM_POLICY}: move it away for tests")
 
 
+@pytest.hookimpl(trylast=True)  # after pytest has put together what shares a fixture
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes long unless it is asked for."""
+    """Leave out what takes long unless it is asked for; begin with what takes longest."""
+    items.sort(key=lambda item: item.get_closest_marker("begun_first") is None)
     if config.getoption("--full"):
         return
     left_out = {
@@ -53,16 +58,47 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
+def params_of(item: pytest.Item) -> dict[str, object]:
+    """Return the parameters of a test."""
+    return dict(item.callspec.params) if hasattr(item, "callspec") else {}
+
+
+def base_of(item: pytest.Item) -> str:
+    """Return the version, or the build, that a test is to run on; nothing if it is given none."""
+    params = params_of(item)
+    return str(params.get("patched_base", params.get("interpreter", "")))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem() -> Generator[None, object, object]:
+    """Number the cases of each test, alike on all versions and whatever is selected afterwards.
+
+    Of what is given to ``parametrize``, pytest's own indices count a case anew on each version.
+    """
+    made = yield
+    numbers: dict[str, int] = {}
+    for item in made if isinstance(made, list) else ():
+        case = item.name.replace(base_of(item), "", 1)
+        item.stash[NUMBER] = numbers.setdefault(case, len(numbers))
+    return made
+
+
 def is_left_to_others(item: pytest.Item) -> bool:
-    """Return whether a case marked ``rotated`` is left to other versions: each runs on a third."""
-    callspec = getattr(item, "callspec", None)
-    if callspec is None or not item.get_closest_marker("rotated"):
+    """Return whether a case is left to other versions.
+
+    Marked ``rotated``, each runs on a third of them; marked ``spread``, on the oldest, the newest,
+    one between, and those that the case itself names as its turns.
+    """
+    version = base_of(item)
+    is_rotated, is_spread = map(item.get_closest_marker, ("rotated", "spread"))
+    if version not in VERSIONS or not (is_rotated or is_spread):
         return False
-    name = "patched_base" if "patched_base" in callspec.params else "interpreter"
-    version = callspec.params[name]
-    others = [index for other, index in callspec.indices.items() if other != name]
-    number = sum(others) if others else len(item.name)  # a test without cases is one itself
-    return version in VERSIONS and (VERSIONS.index(version) + number) % 3 != 0
+    number = item.stash[NUMBER] + len(item.nodeid.partition("[")[0])
+    if is_rotated:
+        return (VERSIONS.index(version) + number) % 3 != 0
+    first, *between, last = VERSIONS
+    turns = getattr(params_of(item).get("case"), "turns", ())
+    return version not in {first, between[number % len(between)], last, *turns}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -129,11 +165,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def patched_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Base:
-    """Each patched interpreter in turn."""
+def patched_base(request: pytest.FixtureRequest, shared: Path) -> Base:
+    """Each patched interpreter in turn; those that are made, once for all workers."""
     name: str = request.param
     if name in VERSIONS:
-        return patched.made(need(name), tmp_path_factory.mktemp("patched"))
+        return patched.made_once(need(name), shared)
     found = patched.built(name)
     if found is None:
         reason = f"no patched interpreter built from {name}; patches/build.sh {name} makes one"

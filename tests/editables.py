@@ -527,6 +527,7 @@ import json
 import pickle
 import pkgutil
 import threading
+import traceback
 
 SCENARIO, REQUEST = sys.argv[1], json.loads(sys.argv[2])
 NAMES, TOP, PROJECTS = REQUEST["names"], REQUEST["top"], REQUEST["projects"]
@@ -688,7 +689,7 @@ def threads():
 
     def run(number):
         barrier.wait()
-        it = attempt(importlib.import_module, names[number % 2])
+        it = attempt(import_while_others_do, names[number % 2])
         same[number] = it if isinstance(it, list) else it is sys.modules[it.__name__]
 
     started = [threading.Thread(target=run, args=[number]) for number in range(8)]
@@ -698,6 +699,23 @@ def threads():
         thread.join()
     modules = {name: attempt(module, name) for name in reversed(NAMES)}
     return {"same": same, "path": sys.path, "modules": modules}
+
+
+def import_while_others_do(name):
+    """Import a module, again where stock importlib itself loses a race.
+
+    Its _load_unlocked() takes what it has loaded out of sys.modules and puts it back at once.  If
+    another thread looks for the parent of its own module just then, importlib raises KeyError.
+    """
+    for _ in range(9):
+        try:
+            return importlib.import_module(name)
+        except KeyError as error:
+            *_, last = traceback.extract_tb(error.__traceback__)
+            is_importlibs = last.filename.startswith("<frozen importlib")
+            if not (is_importlibs and name.startswith(f"{error.args[0]}.")):
+                raise
+    return importlib.import_module(name)
 
 
 def start():

@@ -18,6 +18,7 @@ import edits
 import interpreters
 import refresh
 from environments import Environment, Outcome
+from installers import make_once
 from interpreters import Interpreter
 
 PATCHES = Path(refresh.__file__).parent
@@ -65,12 +66,26 @@ def built(release: str) -> Base | None:
 
 def made(interpreter: Interpreter, folder: Path, default: str = "refuse") -> Base:
     """Return an interpreter and the same with a patched site, made below a folder."""
+    make(interpreter, folder, default)
+    return base_in(interpreter, folder)
+
+
+def made_once(interpreter: Interpreter, shared: Path) -> Base:
+    """Return the same as `made`, from the folder that is common to all workers; none changes it."""
+    folder = shared / f"patched-{interpreter.version.replace('.', '-')}"
+    make_once(folder, lambda: made(interpreter, folder))
+    return base_in(interpreter, folder)
+
+
+def base_in(interpreter: Interpreter, folder: Path) -> Base:
+    """Return what has been made of an interpreter below a folder."""
     options = ("-X", "frozen_modules=off") if interpreter.number >= (3, 11) else ()
-    return Base(interpreter.version, interpreter, make(interpreter, folder, default), options)
+    program = folder / "prefix" / "bin" / f"python{interpreter.version}"
+    return Base(interpreter.version, interpreter, replace(interpreter, path=program), options)
 
 
-def make(interpreter: Interpreter, folder: Path, default: str) -> Interpreter:
-    """Return an interpreter below an empty or missing folder, patched, with a default mode."""
+def make(interpreter: Interpreter, folder: Path, default: str) -> None:
+    """Make an interpreter below an empty or missing folder, patched, with a default mode."""
     library = interpreter.library
     tree = folder / "tree"
     (tree / "Lib").mkdir(parents=True)
@@ -86,10 +101,9 @@ def make(interpreter: Interpreter, folder: Path, default: str) -> Interpreter:
     for name in ("lib/python3", "local"):  # Debian has more site directories than one
         if (library.parent.parent / name).is_dir():
             (prefix / name).symlink_to(library.parent.parent / name)
-    program = prefix / "bin" / f"python{interpreter.version}"
+    program = base_in(interpreter, folder).patched.path
     program.parent.mkdir()
     shutil.copy(interpreter.path.resolve(), program)
-    return replace(interpreter, path=program)
 
 
 def link_library(library: Path, target: Path) -> None:

@@ -25,7 +25,7 @@ import policies
 import pytest
 from conftest import need
 from environments import PACKAGE, TIMEOUT, Environment, Outcome
-from installers import make_once, run_pip
+from installers import Builder, make_once
 from test_observables import LAUNCHER
 from test_terminal import Session, hold
 
@@ -142,13 +142,15 @@ print("coverage" in sys.modules and sys.modules["coverage"].Coverage.current() i
 
 
 @pytest.fixture(params=["3.10", "3.13"])
-def covered(request: pytest.FixtureRequest, shared: Path, trusted: Path) -> Environment:
+def covered(
+    request: pytest.FixtureRequest, shared: Path, builder: Builder, trusted: Path
+) -> Environment:
     """An environment with coverage, in which each process is to be measured."""
     version: str = request.param
     fetched = shared / f"coverage-{version.replace('.', '-')}"
-    wanted = ("--no-deps", "--only-binary", ":all:", "--python-version", version)
-    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--target", fetched, *wanted)
-    make_once(fetched, lambda: run_pip("install coverage", *pip, "coverage==7.13.0"))
+    wanted = ("--no-deps", "--only-binary", ":all:", "--python", need(version).path)
+    uv = (builder.uv, "pip", "install", "--quiet", "--target", fetched, *wanted)
+    make_once(fetched, lambda: builder.run("coverage", *uv, "coverage==7.13.0"))
     settings = trusted / "coverage.ini"
     settings.write_text("[run]\nparallel = true\n")
     root = trusted / "environment"

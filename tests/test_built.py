@@ -64,6 +64,7 @@ def run_suites(program: Path, folder: Path, *suites: str) -> dict[str, str]:
     return found
 
 
+@pytest.mark.begun_first
 def test_the_suites_of_cpython_end_as_without_the_patch(patched_base: Base, tmp_path: Path) -> None:
     stock = run_suites(patched_base.stock.path, tmp_path / "stock", *SUITES)
     assert len(stock) > 1000

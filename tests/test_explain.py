@@ -17,6 +17,8 @@ from test_conformance import CASE_LIST, Case, Run
 
 from safesite import scan
 
+pytestmark = pytest.mark.spread
+
 START = PACKAGE / "command" / "start.py"
 DOES = {"refused", "denied", "skipped"}  # what a program is told by safesite.refusals()
 KEPT = {"deferred", "performed", "inert"}  # what -v tells

@@ -27,7 +27,7 @@ import environments
 import interpreters
 import pytest
 from environments import Environment, Outcome
-from installers import PIP, make_once, run_pip
+from installers import PIP, Builder, make_once, run_pip
 from interpreters import Interpreter
 
 PACKAGES = ("black >=26,<27", "flask >=3.1,<4", "pytest >=9,<10", "pytest-cov >=7,<8")
@@ -118,11 +118,6 @@ class Tools:
 
     folder: Path
 
-    @property
-    def pip(self) -> Path:
-        """A folder that any Python can run, and its ``--python`` too."""
-        return self.folder / "pip"
-
     def wheel(self, name: str) -> Path:
         """Return the wheel of a project."""
         (path,) = self.folder.glob(f"{name}-*.whl")
@@ -133,15 +128,12 @@ class Tools:
         download = ("download", "--quiet", "--no-deps", "--only-binary=:all:")
         pip = (sys.executable, "-m", "pip")
         run_pip("download two wheels", *pip, *download, "--dest", self.folder, PIP, WHEEL)
-        shutil.unpack_archive(self.wheel("pip"), self.folder, "zip")
 
-    def install(self, environment: Environment) -> None:
+    def install(self, environment: Environment, builder: Builder) -> None:
         """Install the programs, and a startup file that leaves a marker."""
-        run_pip(
-            f"install the programs on {environment.interpreter.version}",
-            *(sys.executable, self.pip, "--python", environment.python),
-            *("install", "--quiet", "--no-compile", self.wheel("pip"), *PACKAGES),
-        )
+        uv = (builder.uv, "pip", "install", "--quiet", "--python", environment.python)
+        what = f"the programs on {environment.interpreter.version}"
+        builder.run(what, *uv, self.wheel("pip"), *PACKAGES)
         (environment.site_packages / "marker.pth").write_text(f"{MARKER_LINE}\n")
 
 
@@ -166,13 +158,13 @@ def wanted(session: pytest.Session) -> list[Interpreter]:
 
 @pytest.fixture(scope="session")
 def installing(
-    request: pytest.FixtureRequest, shared: Path, tools: Tools
+    request: pytest.FixtureRequest, shared: Path, tools: Tools, builder: Builder
 ) -> Iterator[dict[Interpreter, Future[Path]]]:
     """Begin to install for all interpreters: most of it is waiting for the registry."""
 
     def install(interpreter: Interpreter) -> Path:
         root = shared / f"programs-{interpreter.version.replace('.', '-')}"
-        make_once(root, lambda: tools.install(environments.make(interpreter, root)))
+        make_once(root, lambda: tools.install(environments.make(interpreter, root), builder))
         return root
 
     pool = ThreadPoolExecutor(max_workers=2)

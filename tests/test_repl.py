@@ -6,6 +6,8 @@ import pytest
 from environments import Environment
 from terminal import Session, talk
 
+pytestmark = pytest.mark.spread
+
 MARKER = 'import os; open(os.environ["MARKERS"] + "/{}", "w")\n'
 LINES = ["import os, sys; print([os.environ.get('PYTHONINSPECT'), __name__, sys.argv])", "exit(3)"]
 

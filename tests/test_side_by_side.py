@@ -14,6 +14,7 @@ that is tested too.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
@@ -46,14 +47,14 @@ HANGS, CRASHES = "hangs", "crashes"
 
 # Runs stock site in a process that watches it, and writes down what it executes from which file.
 OBSERVER = """
-import json, sys
+import sys
 del sys.path[0]
 import site
 
 out = open(sys.argv[1], "w")
 
 def note(file, line):
-    print(json.dumps([file, line]), file=out, flush=True)
+    print(ascii((file, line)), file=out, flush=True)
 
 def watch(frame, event, arg):
     caller = frame.f_back if event == "call" else frame
@@ -77,6 +78,8 @@ finally:
         if origin:
             note(origin, "")
 """
+
+pytestmark = pytest.mark.begun_first
 
 Rows = list[list[str]]  # cells
 Truth = dict[str, list[str]]  # the versions that run a place
@@ -176,7 +179,7 @@ class Start:
         left = self.markers("-S", script, seen)
         if left and self.environment.interpreter.version in UNWATCHED:
             assert left == self.markers("-c", "pass"), self.directory.name
-        lines = map(json.loads, seen.read_text().splitlines())
+        lines = map(ast.literal_eval, seen.read_text().splitlines())
         return [*left, *(place for file, line in lines for place in self.place(Path(file), line))]
 
     def place(self, file: Path, line: str) -> list[str]:
@@ -251,11 +254,16 @@ def answer(code: int, out: str, err: str) -> tuple[str, dict[str, Any]]:
         return CRASHES, {}
 
 
-# Runs autorun-audit's command in a process for each directory, which has loaded it already.
+# Runs autorun-audit's command in a process for each directory, which has loaded it already: also
+# what it loads when it is first used, here on its own folder.
 FORKS = """
-import json, os, signal, sys
+import contextlib, io, json, os, signal, sys
 from autorun_audit.cli import app
 
+OPTIONS = ["env", "--format", "json", "--min-severity", "info", "--site-dir"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    sys.argv[1:] = [*OPTIONS, os.path.dirname(sys.executable)]
+    app()
 children = {}
 for output, folder, seconds in json.load(sys.stdin):
     child = os.fork()
@@ -263,7 +271,7 @@ for output, folder, seconds in json.load(sys.stdin):
         for number, suffix in (1, ".out"), (2, ".err"):
             os.dup2(os.open(output + suffix, os.O_WRONLY | os.O_CREAT), number)
         signal.alarm(seconds)
-        sys.argv[1:] = ["env", "--format", "json", "--min-severity", "info", "--site-dir", folder]
+        sys.argv[1:] = [*OPTIONS, folder]
         app()
     children[child] = output
 ends = (os.wait() for child in list(children))
@@ -404,7 +412,7 @@ class Comparison:
             stdout=subprocess.PIPE,
             text=True,
             check=True,
-            env=VARIABLES,
+            env=VARIABLES | {"TYPER_STANDARD_TRACEBACK": "1"},  # the other is drawn for a second
         )
         codes = json.loads(told.stdout)
         return {

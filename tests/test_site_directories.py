@@ -9,6 +9,8 @@ import pytest
 from environments import Environment
 from interpreters import Interpreter
 
+pytestmark = pytest.mark.spread
+
 MARKER = 'import os; open(os.environ["MARKERS"] + "/{}", "w")\nentry\n'
 TELL = "import site, sys; print(sys.path, site.PREFIXES, site.ENABLE_USER_SITE, site.USER_SITE)"
 

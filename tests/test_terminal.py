@@ -49,7 +49,8 @@ def hold(environment: Environment, session: Session, words: Words) -> tuple[int,
     env = {**environment.environ(), "TERM": "dumb", "PYTHONHASHSEED": "0", **session.variables}
     pid, terminal = pty.fork()
     if pid == 0:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGQUIT):  # not so where the tests run in background
+            signal.signal(number, signal.SIG_DFL)
         os.chdir(environment.work)
         os.execve(environment.python, command, env)
     shown = unanswered = ""
@@ -331,6 +332,7 @@ def test_a_line_is_edited_the_same(environment: Environment, name: str, terminal
     assert LOG in stock[1][".python_history"]
 
 
+@pytest.mark.spread
 def test_history_has_its_own_place(environment: Environment) -> None:
     variables = {"TERM": "xterm", "PYTHON_HISTORY": "history"}
     stock = edit(environment, ("log(1)",), variables, ())
@@ -339,6 +341,7 @@ def test_history_has_its_own_place(environment: Environment) -> None:
     assert ("history" in stock[1]) == new
 
 
+@pytest.mark.spread
 def test_history_is_read_again(environment: Environment) -> None:
     shown = []
     for words in ((), LAUNCHER):
