@@ -24,6 +24,7 @@ WAYS: dict[str, tuple[Template, Template]] = {
     "module": (("{python}", "-S", "-m", "safesite", "-m", "app"), STOCK_MODULE),
     "script": (("{python}", "-S", "-m", "safesite", "app.py"), STOCK_SCRIPT),
     "command": (("{safesite}", "app.py"), STOCK_SCRIPT),
+    "child": (("{launcher}", "app.py"), STOCK_SCRIPT),
 }
 
 
@@ -39,6 +40,7 @@ class Side:
     def text(self) -> str:
         """The command line as a reader would type it."""
         words = [word.replace("{python}", "python") for word in self.template]
+        words = [word.replace("{launcher}", "sys.executable") for word in words]
         return shlex.join(word.replace("{safesite}", "safesite") for word in words)
 
 

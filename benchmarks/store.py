@@ -77,6 +77,13 @@ class Environment:
         """The policy that a start is told to read, if the profile has one."""
         return str(self.root / "policy") if self.profile.policy else ""
 
+    @property
+    def launcher(self) -> str:
+        """What sys.executable is under safesite in this environment."""
+        folder = os.path.realpath(self.binaries)
+        up = "/.." * folder.count("/")
+        return f"{folder}{up}/.{self.site_packages.resolve()}/safesite/command/bin/python"
+
     def words(self, template: tuple[str, ...]) -> tuple[str, ...]:
         """Return a command line, with this environment's programs in their places."""
         launcher = self.binaries / "safesite"
@@ -86,6 +93,7 @@ class Environment:
                 "to measure; --only '*/module' --only '*/script' does without it"
             )
         places = {"{python}": str(self.binaries / "python"), "{safesite}": str(launcher)}
+        places["{launcher}"] = self.launcher
         return tuple(replaced(word, places) for word in template)
 
 

@@ -1,15 +1,14 @@
-"""An alternative ``site`` for CPython that refuses startup code unless it is allowed.
+"""An alternative ``site`` for CPython that refuses startup code unless it is allowed."""
 
-Holds the version, what a program may ask, and what every protected start pays for: the command
-line of a script or module, the gate before ``site``, and running the target.  All of it stands in
-this one file because a start pays for each module that it imports, half a percent; what most starts
-do without is in the other modules.
-
-Written so that every Python can read it: one that is too old gets a sentence.  So types are
-comments here, and what old versions do not have is imported where it is used.  Private functions
-are described by comments too, as every start would pay for docstrings.  No
-``from __future__`` import, because ``exec`` would hand its flags on to the program.
-"""
+# Holds the version, what a program may ask, and what every protected start pays for: the command
+# line of a script or module, the gate before ``site``, and running the target.  All of it stands in
+# this one file because a start pays for each module that it imports, half a percent; what most
+# starts do without is in the other modules.
+#
+# Written so that every Python can read it: one that is too old gets a sentence.  So types are
+# comments here, and what old versions do not have is imported where it is used.  Descriptions are
+# comments too, as every start would pay for docstrings.  No ``from __future__`` import, because
+# ``exec`` would hand its flags on to the program.
 
 import os
 import sys
@@ -19,11 +18,9 @@ __all__ = ["active", "refusals"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable  # noqa: F401 - in type comments
-    from types import CodeType, FrameType  # noqa: F401 - in type comments
-    from typing import Any  # noqa: F401 - in type comments
+    from typing import Any  # noqa: F401 - in type comments; other names would cost every start
 
-    from safesite.core import Record  # noqa: F401 - in type comments
+    from safesite.asked import active, refusals
 
 DEFAULT_MODE = "refuse"  # a distributor changes the default here, and nowhere else
 GATED_MODES = ("refuse", "quiet")  # in which a start without startup code needs no decision
@@ -35,76 +32,71 @@ PARTS = ("addpackage", "addsitedir", "main") + CUSTOMIZE_PARTS
 PARTS_315 = ("_read_pthstart_file",) + PARTS
 STATE_PARTS = ("_addsitedir", "_exec_imports", "_execute_start_entrypoints", "process")
 STATE_READERS = ("__init__", "_read_pth_file", "_read_start_file")  # they name what they fill
-TELLTALES = {
-    "exec", "eval", "compile", "open_code", "import_module", "resolve_name", "run_path",
-    "sitecustomize", "usercustomize", "_importexecs", "_entrypoints", "serve_patched",
-}  # fmt: skip
+# One string costs a start less than twelve.
+TELLTALES = frozenset(
+    "exec eval compile open_code import_module resolve_name run_path sitecustomize usercustomize "  # noqa: SIM905
+    "_importexecs _entrypoints serve_patched".split()
+)
 
 COMPILER_ERRORS = (SyntaxError, ValueError, OverflowError, MemoryError, RuntimeError)
+
+# The variables that Python was started with, to ask whether one is set: a tenth as dear as a miss
+# in os.environ.  None where they are no bytes.
+FIRST_ENVIRON = getattr(sys.modules.get("posix"), "environ", None)  # type: Any
 
 # In a listing joined by line ends and lowered: what makes a folder interesting.
 SIGNS = (".pth\n", ".start\n", "sitecustomize", "usercustomize")
 
 
-# What a program may ask.
+def find_part(name, target=None):  # noqa: ARG001 - as importlib asks
+    # type: (str, object) -> Any
+    # Find a module of this package.
+    #
+    # The finder that Python would make for this folder lists it, and asks first whether it is a zip
+    # file: that costs as much as twenty lines do.
+    path = __path__[0] + "/" + name.rpartition(".")[2] + ".py"
+    if not os.access(path, os.R_OK):
+        return None
+    return sys.modules["_frozen_importlib_external"].spec_from_file_location(name, path)
 
 
-def active():
-    # type: () -> str | None
-    """Return the mode that safesite decides by in this process, None if it does not.
-
-    One of ``allow``, ``warn``, ``quiet``, ``refuse``, ``skip``; fixed when Python started.
-    """
-    startup = deciding()
-    return startup.mode if startup is not None else gate["mode"]  # type: ignore[no-any-return]
+if sys.version_info >= (3, 10):
+    sys.path_importer_cache[__path__[0]] = type(sys.implementation)(find_spec=find_part)  # type: ignore[call-arg]  # SimpleNamespace
 
 
-def refusals():
-    # type: () -> list[Record]
-    """Return what safesite has refused in this process so far, in order, each line once.
-
-    Each is a str (the line, the module's name, or for a skipped file the reason) with ``file``,
-    ``line`` (from 1; 0 for the file), ``kind``, ``slug``, ``detail``.  The list is the caller's.
-    """
-    startup = deciding()
-    return list(startup.refused.values()) if startup is not None else []
-
-
-def deciding():
-    # type: () -> Any
-    # Return what decides in this process, None as long as there was nothing to decide on.
-    patched = getattr(sys.modules.get("site"), "_safesite", None)
-    if patched is not None:
-        return patched()
-    return gate["core"].startup if gate["core"] is not None else None
+def __getattr__(name):
+    # type: (str) -> Any
+    # Return `asked.active` or `asked.refusals`, which a start does without.
+    if name in __all__:
+        return getattr(load_past_the_program("asked"), name)
+    raise AttributeError("safesite has no " + name)
 
 
 # The command line.
 
 
-def start(by_module):
-    # type: (bool) -> None
+def start(by_module, is_child=False):
+    # type: (bool, bool) -> None
     # Check the interpreter, then run what the command line names.
     #
-    # ``by_module``: by ``-m``, not by the command.  Ends as the target does: by returning, or with
-    # the exception that it raised.  The target takes over ``__main__``, so nothing may follow
-    # there.
+    # ``by_module``: by ``-m``, not by the command.  ``is_child``: by the interpreter launcher,
+    # which names itself, and those of Python's options that are safesite's to heed.  Ends as the
+    # target does: by returning, or with the exception that it raised.  The target takes over
+    # ``__main__``, so nothing may follow there.
     name = getattr(getattr(sys, "implementation", None), "name", "cpython")
     if name != "cpython" or not (3, 10) <= sys.version_info[:2] <= (3, 15):
-        sys.stderr.write(
-            "safesite: it knows CPython 3.10 to 3.15, and this is {} {}.{} (interpreter)\n".format(
-                name, *sys.version_info[:2]
-            )
-        )
-        sys.exit(2)
+        from safesite import unknown  # noqa: F401 - ends
     # What was put on sys.path to find safesite: the current folder, or two of the command's.
     kept_safe = getattr(sys.flags, "safe_path", sys.flags.isolated)  # 3.10 has -I, and no -P yet
+    if is_child:
+        gate["launcher"], gate["flags"] = sys.argv[1:3]
+        del sys.argv[1:3]
     if not by_module:
         del sys.path[: 1 if kept_safe else 2]
     elif not kept_safe and sys.path[:1] == [current_folder()]:
         del sys.path[0]
     option = sys.argv[1] if len(sys.argv) > 1 else ""
-    if option == "-m" and len(sys.argv) > 2:
+    if option == "-m" and len(sys.argv) > 2 and sys.argv[2] != "site":
         enter_site()
         run_module(sys.argv[2], sys.argv[3:])
     elif option and option[0] != "-":
@@ -125,36 +117,95 @@ def enter_site():
     import site
 
     part = unknown_part(site)
-    if part or not sys.flags.no_site:
+    if part or not sys.flags.no_site or gate["python"]:
         from safesite import run
 
         run.enter_otherwise(part)
         return
-    environ = {} if sys.flags.ignore_environment else os.environ  # type: Any
-    mode = environ.get("SAFESITE_MODE") or DEFAULT_MODE
-    if mode in GATED_MODES and "SAFESITE_LOG" not in environ and "SAFESITE_HINTED" not in environ:
+    mode = DEFAULT_MODE  # type: Any
+    given = FIRST_ENVIRON is None or b"SAFESITE_" in b"".join(FIRST_ENVIRON)
+    if given and not sys.flags.ignore_environment:
+        mode = os.environ.get("SAFESITE_MODE") or mode
+        if "SAFESITE_LOG" in os.environ or "SAFESITE_HINTED" in os.environ:
+            mode = None
+    if mode in GATED_MODES:
         close_gate(site, mode)
     else:
         from safesite import site as alternative
 
         alternative.take_over()
     gate["base"] = sys.path[:]
-    watch_subinterpreters()
-    site.main()
+    watch_imports()
+    if gate["flags"]:
+        from safesite import run
+
+        run.heed_flags(site)
+    else:
+        site.main()
+    if gate["launcher"] or gate["core"] is None or gate["core"].startup.mode != "allow":
+        cover_children()
+    else:
+        gate["python"] = sys.executable  # stock Python is what runs all
 
 
-def watch_subinterpreters():
+def cover_children():
     # type: () -> None
-    # Have `subinterpreters` prepare the module that makes them, when it is imported.
+    # Have sys.executable name the interpreter launcher: children start under safesite too.
     #
-    # A watch on what makes its loader, where it is an extension: then no frame of it stands in the
-    # traceback of another that cannot be imported.
-    from _frozen_importlib import BuiltinImporter
-    from _frozen_importlib_external import ExtensionFileLoader
+    # Its path leads through the interpreter's folder and up to the root: see command/python.  What
+    # it is given as sys.orig_argv starts the program once more, so safesite's words come out.
+    python = gate["python"] = sys.executable
+    words = gate["words"] = sys.orig_argv[:]
+    launcher, at = gate["launcher"], len(words) - len(sys.argv) + 1
+    own = 4  # -S child.py LAUNCHER FLAGS
+    if not launcher:
+        own = 2 if words[at - 1] == sys.argv[0] else 3  # -S start.py, -S -m safesite
+        folder, _, name = python.rpartition("/")
+        file = __path__[0] + "/command/bin/" + name
+        launcher = folder + "/.." * (folder.count("/") or 1) + "/." + file
+        try:
+            plain = words[at - own] == "-S" and (own == 2 or words[at - 2] == "-m")
+            if not plain or "/.." in folder or os.stat(launcher)[1:3] != os.stat(file)[1:3]:
+                launcher = ""
+        except OSError:
+            launcher = ""
+    if own == 4:
+        state = vars(sys)
+        if state["_base_executable"] == python and "/.safesite-" in python:  # 3.10, protected
+            state["_base_executable"] = os.path.realpath(python)
+    elif os.access(sys.prefix + "/.safesite", 0):
+        from safesite import protection
 
-    builtin = "_interpreters" in sys.builtin_module_names
-    owner, part = (BuiltinImporter, "exec_module") if builtin else (ExtensionFileLoader, "__init__")
-    original, modules = getattr(owner, part), sys.modules
+        protection.tell_undone(sys.prefix)
+    if launcher:
+        gate["launcher"] = sys.executable = launcher
+        sys.orig_argv[:] = [launcher] + words[1 : at - own] + words[at - bool(gate["flags"]) :]
+    else:
+        from safesite import children
+
+        children.cover(python, words, at)
+
+
+def watch_imports():
+    # type: () -> None
+    # Have `subinterpreters` prepare the module that makes them, when it is imported, and
+    # `inherited` that of subprocess.
+    names = sys.builtin_module_names
+    for builtin in {"_interpreters" in names, "_posixsubprocess" in names}:
+        watch_loader(builtin)
+
+
+def watch_loader(builtin):
+    # type: (bool) -> None
+    # Watch what imports builtin modules, or what makes the loader of an extension.
+    #
+    # Of these, so that no frame of it stands in the traceback of one that cannot be imported.
+    modules = sys.modules  # type: Any
+    if builtin:
+        owner, part = modules["_frozen_importlib"].BuiltinImporter, "exec_module"
+    else:
+        owner, part = modules["_frozen_importlib_external"].ExtensionFileLoader, "__init__"
+    original = getattr(owner, part)
 
     def watch(*args):
         # type: (*Any) -> None
@@ -162,6 +213,8 @@ def watch_subinterpreters():
         name = args[0].__name__ if builtin else args[1]
         if name in ("_interpreters", "_xxsubinterpreters"):
             modules["safesite"].load_past_the_program("subinterpreters").watch(args[0])
+        elif name == "_posixsubprocess":
+            modules["safesite"].load_past_the_program("inherited")
 
     # Without this module's globals, as the import system would keep them all to the very end.
     function = type(watch)  # type: Any
@@ -194,22 +247,18 @@ def unknown_part(site):
     return None
 
 
-def foreign_names(os_name, platform):
-    # type: (str, str) -> tuple[str, ...]
-    # Return the modules of other platforms that the standard library tries to import on this one.
+def hide_foreign_names(modules, os_name=os.name, platform=sys.platform):
+    # type: (dict[str, Any], str, str) -> None
+    # Make unimportable, in sys.modules, what the standard library tries to import for others.
     #
-    # Each is an empty place that a file in a site directory could fill.
+    # Each module of another platform is an empty place that a file in a site directory could fill.
+    names = "_winapi _wmi msvcrt nt org.python.core winreg"
     if os_name == "nt":
-        return ("_crypt", "_scproxy", "fcntl", "grp", "org.python.core", "pwd", "termios")
-    names = ("_winapi", "_wmi", "msvcrt", "nt", "org.python.core", "winreg")
-    return names if platform == "darwin" else names + ("_scproxy",)
-
-
-def hide_foreign_names():
-    # type: () -> None
-    # Make the names of other platforms' modules unimportable, before a file can answer to one.
-    for name in foreign_names(os.name, sys.platform):
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: no such module
+        names = "_crypt fcntl grp org.python.core pwd termios"
+    if platform != "darwin":
+        names += " _scproxy"
+    for name in names.split():
+        modules.setdefault(name, None)
 
 
 def holds_startup_code(folder):
@@ -232,10 +281,10 @@ def holds_startup_code(folder):
 def others_may_customize():
     # type: () -> bool
     # Return whether PYTHONPATH may have a customize module, or the standard library has one.
-    path = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH")
-    for folder in path.split(os.pathsep) if path else ():
-        if holds_startup_code(folder or "."):
-            return True
+    if FIRST_ENVIRON is None or b"PYTHONPATH" in FIRST_ENVIRON:  # under -E looked at in vain
+        for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+            if holds_startup_code(folder or "."):
+                return True
     if os.access(os.__file__[:-5] + "sitecustomize.py", 0):  # which a policy may allow
         return load_past_the_program("lookout").policy_may_exist()  # type: ignore[no-any-return]
     return False
@@ -248,8 +297,12 @@ def others_may_customize():
 #
 # mode: None without a gate; stock, stubs: by the name of a part; behind: the module safesite.site,
 # once the gate is open; core: once it decides; in_main: site.main is running.  For subinterpreters:
-# argv, path_entry (the target's own), base (sys.path before site).  A dict: a class costs 0.2 %.
-gate = dict.fromkeys(("mode", "behind", "core", "in_main", "path_entry"))  # type: dict[str, Any]
+# argv, path_entry (the target's own), base (sys.path before site).  For children: launcher, flags
+# (of the one that has started this); python (the interpreter itself) and words (its command line),
+# None before they are covered.  A dict: a class costs 0.2 %.
+gate = dict.fromkeys(
+    ("mode", "behind", "core", "in_main", "path_entry", "launcher", "flags", "python", "words")
+)  # type: dict[str, Any]
 gate.update(stock={}, stubs={})
 
 
@@ -257,7 +310,7 @@ def close_gate(site, mode):
     # type: (Any, str) -> None
     # Put a stub in the place of each part of ``site``.
     gate["mode"] = mode
-    hide_foreign_names()
+    hide_foreign_names(sys.modules)
     put_stub(site, "main", gated_main)
     for name in CUSTOMIZE_PARTS:
         put_stub(site, name, None)  # no folder holds the module: nothing is to do
@@ -272,7 +325,7 @@ def close_gate(site, mode):
 
 
 def put_stub(owner, name, otherwise):
-    # type: (Any, str, Callable[..., Any] | None) -> None
+    # type: (Any, str, Any) -> None
     # Put a stub in the place of one part: ``otherwise``, if any, does what is harmless.
     part = getattr(owner, name)
 
@@ -324,7 +377,7 @@ def harmless(name, args):
         return not args[0]._importexecs
     if name == "_execute_start_entrypoints":
         return not args[0]._entrypoints
-    return name == "main"
+    return name == "main" and not gate["python"]  # later sys.executable is in its way
 
 
 # Running a script or a module; the other targets are in `run`.
@@ -339,12 +392,7 @@ def run_module(name, args):
     sys.audit("cpython.run_module", name)
     new_main()
     add_path_entry(current_folder())
-    if name == "site":
-        from safesite import run
-
-        run.run_site()
-    else:
-        as_program(runpy._run_module_as_main, name)  # type: ignore[attr-defined]  # as Python
+    as_program(runpy._run_module_as_main, name)  # type: ignore[attr-defined]  # as Python
 
 
 def run_file(path, args):
@@ -431,7 +479,7 @@ def absolute(path):
 
 
 def compiled(source, filename):
-    # type: (str | bytes, str) -> CodeType
+    # type: (str | bytes, str) -> Any
     # Return what ``compile(source, filename, "exec", dont_inherit=True)`` returns, sooner.
     #
     # The first compile() of a process builds the types of ``_ast``, a quarter of a start; ``exec``
@@ -451,7 +499,7 @@ def compiled(source, filename):
     taken = []
 
     def take(frame, event, _):
-        # type: (FrameType, str, object) -> None
+        # type: (Any, str, object) -> None
         # Other frames: a warning imports the module warnings.
         if event == "call" and frame.f_globals is namespace:
             taken.append(frame.f_code)
@@ -479,14 +527,14 @@ def compiled(source, filename):
 def new_main(loader=None, filename=None):
     # type: (Any, str | None) -> dict[str, Any]
     # Make the module ``__main__`` what it is when a program starts, and return its namespace.
-    import builtins
-    from _frozen_importlib import BuiltinImporter
-
+    builtins = sys.modules["builtins"]
     gate["argv"] = sys.argv[:]
     namespace = vars(sys.modules["__main__"])
     namespace.clear()
     namespace.update(__name__="__main__", __doc__=None, __package__=None)
-    namespace.update(__loader__=loader or BuiltinImporter, __spec__=None)
+    namespace.update(
+        __loader__=loader or sys.modules["_frozen_importlib"].BuiltinImporter, __spec__=None
+    )
     if sys.version_info < (3, 14):
         namespace["__annotations__"] = {}
     namespace["__builtins__"] = builtins
@@ -498,7 +546,7 @@ def new_main(loader=None, filename=None):
 
 
 def execute(code, namespace):
-    # type: (CodeType, dict[str, Any]) -> None
+    # type: (Any, dict[str, Any]) -> None
     # Execute the code of a program that is a file, as standard input is too.
     forgets = True
     try:
@@ -514,16 +562,15 @@ def execute(code, namespace):
 
 
 def as_program(call, *args):
-    # type: (Callable[..., object], *Any) -> None
+    # type: (Any, *Any) -> None
     # Call what runs the program; its exceptions leave as if nothing of safesite were below it.
     try:
         call(*args)
-    except SystemExit:
-        if sys.flags.inspect or os.environ.get("PYTHONINSPECT"):  # then Python shows it
-            load_past_the_program("failure").prepare(as_program.__code__)
-        raise
-    except BaseException:
-        load_past_the_program("failure").prepare(as_program.__code__)
+    except BaseException as exc:
+        # Plain exits need nothing.
+        told = type(exc) is not SystemExit or type(exc.code) is str or sys.flags.inspect
+        if told or os.environ.get("PYTHONINSPECT"):
+            load_past_the_program("failure").prepare(as_program.__code__, exc)
         raise
 
 

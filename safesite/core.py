@@ -120,7 +120,7 @@ class Startup:
         self.customize_dirs: list[str] = []
         self.done: set[tuple[str, int]] = set()
         self.depth = self.printed = self.unprinted = self.reported = 0
-        self.hinted, self.performed, self.log = False, False, ""
+        self.hinted, self.performed, self.log, self.marks = False, False, "", set[str]()
         self.finders: dict[bool, Any] = {}  # of `known`: whether it stands first
         self.policies: list[Any] | None = None  # None until a line needs a decision
         self.told: set[tuple[str, int]] = set()  # what has been said of policies

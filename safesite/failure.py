@@ -14,11 +14,32 @@ if TYPE_CHECKING:
 OWN_MODULES = ("safesite", "safesite.run")
 
 
-def prepare(last: "CodeType") -> None:
-    """Put a hook before ``sys.excepthook``, for the one exception that Python shows next.
+def prepare(last: "CodeType", exc: BaseException) -> None:
+    """Have Python end as it does on an exception that leaves the program.
 
     ``last``: the code of the last frame that is safesite's, before the program's first.
     """
+    if isinstance(exc, SystemExit):
+        name_python(exc)
+        if not (sys.flags.inspect or sys.modules["os"].environ.get("PYTHONINSPECT")):
+            return  # else Python shows it
+    put_hook(last)
+
+
+def name_python(exc: SystemExit) -> None:
+    """Name the interpreter where ``runpy`` would name its launcher: in what is wrong with -m."""
+    trace, launcher = exc.__traceback__, sys.executable
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is not None and trace.tb_frame.f_globals.get("__name__") == "runpy":
+        python = sys.modules["safesite"].gate["python"]
+        if isinstance(exc.code, str) and exc.code.startswith(f"{launcher}: ") and python:
+            exc.code = python + exc.code[len(launcher) :]
+            exc.args = (exc.code,)
+
+
+def put_hook(last: "CodeType") -> None:
+    """Put a hook before ``sys.excepthook``, for the one exception that Python shows next."""
     present = hasattr(sys, "excepthook")
     original: Any = sys.excepthook if present else None
 

@@ -5,6 +5,7 @@ executable lines does not pay for it.  Imports at module level only what stock `
 """
 
 import _frozen_importlib_external
+import _imp
 import _io
 import os
 import stat
@@ -21,6 +22,7 @@ if TYPE_CHECKING or __name__ == "safesite.keep":
 else:
     import _safesite as core
 
+MARKS = 500  # of what has been reported, handed on to children
 PRINTED_REFUSALS = 10
 HELPLESS = ("answered-elsewhere", "denied", "helper", "never-answered")
 PLACE_WIDTH = 1000  # a line of ours fits a pipe's atomic write, whatever the file is called
@@ -240,7 +242,7 @@ def encode(startup: "Startup", name: str) -> bytes:
 
 def tell(startup: "Startup", line: "Record") -> None:
     """Report one refusal as the mode says, or count it among those that are not printed."""
-    if line.slug == "denied":  # reviewed, and refused for good
+    if line.slug == "denied" or not is_news(startup, message(line)):  # denied: reviewed, for good
         return
     loud = line.slug == "customize-pythonpath" or startup.printed < PRINTED_REFUSALS
     if sys.flags.verbose or (loud and startup.mode != "quiet"):
@@ -250,10 +252,19 @@ def tell(startup: "Startup", line: "Record") -> None:
         startup.unprinted += 1
 
 
+def is_news(startup: "Startup", text: str) -> bool:
+    """Return whether a message has not been given in this process tree; under ``-v`` all are."""
+    mark = _imp.source_hash(0, text.encode("ascii")).hex()
+    news = mark not in startup.marks or sys.flags.verbose > 0
+    startup.marks.add(mark)
+    return news
+
+
 def tell_policy(startup: "Startup", file: str, line: int, reason: str, slug: str) -> None:
     """Report that a policy, or a line of it, grants nothing."""
-    if startup.mode != "quiet":
-        say(f"safesite: {place(file, line)}: grants nothing: {reason} ({slug})")
+    text = f"safesite: {place(file, line)}: grants nothing: {reason} ({slug})"
+    if startup.mode != "quiet" and is_news(startup, text):
+        say(text)
 
 
 def tell_unknown_mode(mode: str) -> str:
@@ -314,11 +325,13 @@ def finish_report(startup: "Startup") -> None:
     parts = [f"and {startup.unprinted} more"] if startup.unprinted else []
     if count and startup.mode == "refuse" and not startup.hinted:
         parts.append(f"{count} refused; {remedy()} (hint)")
-        hide_hint(startup)
+        startup.hinted = True
     if parts and startup.mode != "quiet":
         say(f"safesite: {'; '.join(parts)}")
     if startup.log:
         startup.part("log").append(startup, lines[startup.reported :])
+    if startup.marks and startup.mode != "quiet":
+        hand_on(startup)
     startup.unprinted, startup.reported = 0, len(lines)
 
 
@@ -333,17 +346,23 @@ def remedy() -> str:
 
 def command() -> "list[str]":
     """Return the words that started safesite; beside a patch, those of a command on PATH."""
-    words = sys.orig_argv
+    gate = getattr(sys.modules.get("safesite"), "gate", {})
+    words = gate.get("words") or sys.orig_argv  # as typed, before it was the program's
     at, module = target_of_python(words)
     if module == "safesite":
         return words[:at]
     start = words[at] if at < len(words) else ""
+    if start.endswith(os.path.join("safesite", "command", "child.py")):
+        start = os.path.join(os.path.dirname(start), "start.py")
+        _, climbs, rest = start.partition("/.././")  # of an interpreter launcher
+        start = "/" + rest if climbs else start
+        words = [words[0] if climbs else words[at + 1], *words[1:]]  # a protected one is Python
     if start.endswith(os.path.join("safesite", "command", "start.py")):
         folder = os.path.dirname(words[0])
         # Not beside another environment's Python (--python): what lies there is that one's.
         if folder and start.startswith(os.path.join(folder, os.pardir, "lib", "")):
             return [os.path.join(folder, "safesite"), *(x for x in words[1:at] if x != "-S")]
-        return words[: at + 1]
+        return [*words[:at], start]
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         if os.path.isabs(folder) and os.path.isfile(os.path.join(folder, "safesite")):
             return ["safesite", "--python", sys.executable] if sys.executable else []
@@ -377,11 +396,12 @@ def shell_quoted(word: str) -> str:
     return word if plain.isalnum() else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
-def hide_hint(startup: "Startup") -> None:
-    """Give no further hint in this process tree.
+def hand_on(startup: "Startup") -> None:
+    """Have children repeat neither the hint nor what has been reported here.
 
-    Children inherit the variable; os.environ, which belongs to the program, does not show it.
+    They inherit the variable; os.environ, which belongs to the program, does not show it.
     """
-    startup.hinted = True
     os.environ.pop("SAFESITE_HINTED", None)
-    os.putenv("SAFESITE_HINTED", "1")
+    os.putenv(
+        "SAFESITE_HINTED", ",".join([str(int(startup.hinted)), *sorted(startup.marks)[:MARKS]])
+    )

@@ -1,4 +1,4 @@
-"""SAFESITE_LOG: each refusal appended to a file, as a line of JSON; and that the hint was given.
+"""SAFESITE_LOG: each refusal appended to a file, as a line of JSON; and what parents have reported.
 
 Loaded by ``core`` when one of the two variables is set; imports only what stock ``site`` has
 loaded.
@@ -18,7 +18,7 @@ else:
 
 
 def take_environment(startup: "Startup") -> None:
-    """Take the log's name (relative to where Python started), and whether the hint was given."""
+    """Take the log's name (relative to where Python started), and what parents have reported."""
     log = os.environ.get("SAFESITE_LOG", "")
     if log:
         try:
@@ -26,7 +26,10 @@ def take_environment(startup: "Startup") -> None:
         except OSError:  # the current directory is gone
             startup.log = log
     if "SAFESITE_HINTED" in os.environ:
-        keep.hide_hint(startup)
+        hinted, *marks = os.environ["SAFESITE_HINTED"].split(",")
+        startup.hinted = hinted != "0"
+        startup.marks.update(marks[: keep.MARKS])
+        keep.hand_on(startup)
 
 
 def append(startup: "Startup", lines: "list[Record]") -> None:

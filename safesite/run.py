@@ -16,6 +16,7 @@ from safesite import (
     add_path_entry,
     as_program,
     compiled,
+    current_folder,
     enter_site,
     execute,
     new_main,
@@ -35,6 +36,8 @@ COMMANDS = {
     "--allow-line": "approve",
     "--deny": "approve",
     "--prune": "approve",
+    "--protect": "protect",
+    "--unprotect": "protect",
 }
 LATE = "startup code has run already; type: python -S -m safesite TARGET (usage)"
 
@@ -62,6 +65,8 @@ options:
   --deny NAME ...     keep on refusing, and no longer report it
   --prune             take out of a policy what allows nothing here any more
                       (with --system or --policy FILE; --yes instead of questions)
+  --protect VENV      have each Python of an environment start under safesite, whoever starts it
+  --unprotect VENV    put back what was there
   -h, --help          print this and exit
   -V, --version       print the version and exit
 
@@ -84,15 +89,21 @@ def enter_otherwise(part: "str | None") -> None:
     """Have a patched ``site`` build ``sys.path``, unless it has done so when Python started.
 
     ``part``: by which safesite does not know this ``site``.  Ends with code 2 unless it is patched.
+    Under safesite a second start goes by the first: it adds the site directories that -S left out.
     """
     site: Any = sys.modules["site"]
+    if safesite.gate["python"]:
+        if "S" in (safesite.gate["flags"] or ""):
+            safesite.gate["flags"] = ""
+            site.main()
+        return
     if not sys.flags.no_site and not hasattr(site, "_safesite"):
         fail(LATE)
     if part != "_safesite":
         fail(f"the site module of this Python is not one it knows, by its {part} (interpreter)")
     if sys.flags.no_site:
         safesite.gate["base"] = sys.path[:]
-        safesite.watch_subinterpreters()
+        safesite.watch_imports()
         with site._safesite():
             site.main()
 
@@ -103,14 +114,40 @@ def main(argv: "list[str]") -> None:
     if len(argv) == 1 or option == "-":
         enter_site()
         run_stdin(option, args)
-    elif option == "--" and args:
+    elif option == "--" and args[:1] not in ([], ["-"]):
         start_file(args[0], args[1:])
+    elif option == "--":
+        enter_site()
+        run_stdin("".join(args[:1]), args[1:])
     elif option[:2] in ("-c", "-m"):
         start_with_value(option, args)
     elif option[:1] == "-":
         run_option(option, args)
     else:
         start_file(option, args)
+
+
+def heed_flags(site: "Any") -> None:
+    """Heed -S and -x, which the interpreter launcher leaves to safesite; build ``sys.path``.
+
+    Under -S nothing is added to that; the alternative ``site`` is there, and so are its builtins.
+    """
+    if "x" in safesite.gate["flags"]:
+        safesite.compiled = compiled_from_second_line
+    if "S" not in safesite.gate["flags"]:
+        site.main()
+        return
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+
+
+def compiled_from_second_line(source: "str | bytes", filename: str) -> "CodeType":
+    """Compile a script whose first line does not count, but for the numbers of the others."""
+    if isinstance(source, bytes):
+        source = b"".join(source.partition(b"\n")[1:])
+    code: CodeType = compiled(source, filename)
+    return code
 
 
 def run_option(option: str, args: "list[str]") -> None:
@@ -155,6 +192,8 @@ def start_with_value(option: str, args: "list[str]") -> None:
     enter_site()
     if option[1] == "c":
         run_command(value, args)
+    elif value == "site":
+        run_site(args)
     else:
         run_module(value, args)
 
@@ -185,7 +224,7 @@ def dedent(code: str) -> str:
     return "\n".join(x[len(margin) :] if x.strip() else "" for x in lines) if margin else code
 
 
-def run_site() -> None:
+def run_site(args: "list[str]") -> None:
     """Run the command of the module ``site`` on the module that is in place.
 
     Its source, executed anew, would know nothing of this start.
@@ -193,7 +232,10 @@ def run_site() -> None:
     import site
 
     spec: Any = site.__spec__
-    sys.argv[0] = spec.origin
+    sys.argv[:] = [spec.origin, *args]
+    sys.audit("cpython.run_module", "site")
+    new_main()
+    add_path_entry(current_folder())
     as_program(site._script)  # type: ignore[attr-defined]  # what Python runs for -m site
 
 
@@ -220,7 +262,7 @@ def run_bytecode(path: str) -> None:
 
 def fail_to_open(path: str, exc: OSError) -> None:
     """Exit as Python does where a script cannot be read; under ``-i`` it goes on to the prompt."""
-    python = sys.orig_argv[0]
+    python = (sys.orig_argv if safesite.gate["flags"] is not None else safesite.gate["words"])[0]
     sys.stderr.write(f"{python}: can't open file {path!r}: [Errno {exc.errno}] {exc.strerror}\n")
     if not sys.flags.inspect:
         sys.exit(2)
@@ -270,7 +312,13 @@ def leave_to_python(path: str, args: "list[str]") -> None:
     """
     options = python_options(1 + len(args))
     if os.name == "posix" and options is not None and os.path.isfile(path):
-        os.execv(sys.executable, [sys.orig_argv[0], *options, path, *args])
+        become_python([*options, path, *args])
+
+
+def become_python(args: "list[str]") -> None:
+    """Become the interpreter itself, with the name that this one was started by."""
+    python = safesite.gate["python"] or sys.executable  # None beside a patch
+    os.execv(python, [(safesite.gate["words"] or sys.orig_argv)[0], *args])
 
 
 def python_options(words: int) -> "list[str] | None":
@@ -278,7 +326,10 @@ def python_options(words: int) -> "list[str] | None":
 
     ``words``: how many words of the command line follow those that started safesite.
     """
-    options = sys.orig_argv[1 : len(sys.orig_argv) - words]
+    typed = safesite.gate["words"] or sys.orig_argv
+    options = typed[1 : len(typed) - words]
+    if safesite.gate["flags"] is not None:  # child.py LAUNCHER FLAGS
+        return [*options[:-3], *(["-x"] if "x" in safesite.gate["flags"] else [])]
     last = options.pop() if options else ""
     if last == "--" and options:
         last = options.pop()
@@ -403,7 +454,7 @@ def leave_stdin_to_python(name: str, args: "list[str]", data: bytes, start: "int
             file.write(data)
             os.lseek(file.fileno(), 0, os.SEEK_SET)
             os.dup2(file.fileno(), 0)
-    os.execv(sys.executable, [sys.orig_argv[0], *options, *([name] if name else []), *args])
+    become_python([*options, *([name] if name else []), *args])
 
 
 def run_source(source: str, namespace: "dict[str, Any]") -> None:

@@ -48,7 +48,7 @@ def take_over(mode: "str | None" = None) -> None:
     startup.serve(site, stock)
     safesite.gate["core"] = core
     if startup.refuses:
-        safesite.hide_foreign_names()
+        safesite.hide_foreign_names(sys.modules)
 
 
 def replace(owner: "Any", *replacements: "Any") -> None:
@@ -69,12 +69,19 @@ def replace(owner: "Any", *replacements: "Any") -> None:
 
 
 def main() -> None:
-    """Add the site directories to sys.path, as stock site does, and refuse their startup code."""
-    if startup.mode == "allow":
-        stock["main"]()
-        return
-    with startup:
-        stock["main"]()
+    """Add the site directories to sys.path, as stock site does, and refuse their startup code.
+
+    Up to 3.13 stock looks for pyvenv.cfg by sys.executable: that is the interpreter meanwhile.
+    """
+    launcher, sys.executable = sys.executable, safesite.gate["python"] or sys.executable
+    try:
+        if startup.mode == "allow":
+            stock["main"]()
+        else:
+            with startup:
+                stock["main"]()
+    finally:
+        sys.executable = launcher
 
 
 def execsitecustomize() -> None:

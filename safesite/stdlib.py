@@ -216,7 +216,9 @@ def package_files() -> "dict[str, bytes]":
         if "__pycache__/" in name or name == RECORD:
             continue
         path = os.path.join(PACKAGE, name)
-        if not (PLAIN_NAME.fullmatch(name) and stat.S_ISREG(os.lstat(path).st_mode)):
+        # The launchers' names are links to one file of this package.
+        is_own = os.path.realpath(path).startswith(os.path.join(PACKAGE, ""))
+        if not (PLAIN_NAME.fullmatch(name) and is_own and stat.S_ISREG(os.stat(path).st_mode)):
             raise Refused(f"{place(path)}: no plain file, so nothing is copied (foreign)")
         files[name] = read(path)
     return files
@@ -265,6 +267,8 @@ def write(folder: str, files: "dict[str, bytes]", target: str) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "xb") as file:
             file.write(data)
+        if data.startswith(b"#!"):
+            os.chmod(path, 0o755)  # noqa: S103 - as pip does
         stem, suffix = os.path.splitext(os.path.basename(path))
         if suffix == ".py":
             cached = f"{stem}.{sys.implementation.cache_tag}.pyc"

@@ -8,6 +8,7 @@ no site directories.  Loaded by the watch in `safesite`, when ``_interpreters`` 
 import sys
 
 import safesite
+from safesite import asked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,14 +61,16 @@ def prelude() -> str:
     """Return the code that makes a new subinterpreter see what stock Python would show it."""
     import os
 
-    gate, startup = safesite.gate, safesite.deciding()
+    gate, startup = safesite.gate, asked.deciding()
     folder = os.path.dirname(safesite.__path__[0])
-    reported = [(str(x), x.file, x.line, x.kind, x.slug) for x in safesite.refusals()]
+    reported = [(str(x), x.file, x.line, x.kind, x.slug) for x in asked.refusals()]
     told = {
-        "mode": safesite.active(),
+        "mode": asked.active(),
         "log": startup.log if startup is not None else "",
         "path_entry": gate["path_entry"],
         "reported": reported,
+        "launcher": gate["launcher"],
+        "orig_argv": sys.orig_argv,
     }
     code = PRELUDE.format(
         argv=ascii(gate["argv"]), path=ascii(gate["base"]), package=ascii(folder), told=ascii(told)
@@ -91,8 +94,10 @@ def enter(told: "dict[str, Any]") -> None:
         take_up(core.startup, told)
     else:
         safesite.close_gate(site, told["mode"])
-    safesite.watch_subinterpreters()
+    safesite.watch_imports()
     site.main()
+    safesite.gate.update(python=sys.executable, launcher=told["launcher"], words=sys.orig_argv[:])
+    sys.executable, sys.orig_argv[:] = told["launcher"] or sys.executable, told["orig_argv"]
     if told["path_entry"] is not None and sys.version_info >= (3, 12):
         safesite.add_path_entry(told["path_entry"])
 
@@ -106,4 +111,4 @@ def take_up(startup: "Any", told: "dict[str, Any]") -> None:
         startup.refused[file, line.line, line] = line
     startup.reported = len(startup.refused)
     if startup.refuses:  # a patched site has gone by the environment, which the program may change
-        safesite.hide_foreign_names()
+        safesite.hide_foreign_names(sys.modules)

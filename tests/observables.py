@@ -68,12 +68,12 @@ code = frame.f_code
 tell("code", [code.co_filename, code.co_name, code.co_firstlineno])
 tell("flags", [code.co_flags, code.co_stacksize])
 tell("frame", [frame.f_globals is globals(), frame.f_builtins is vars(__builtins__)])
-tell("argv", sys.argv)
+tell("argv", [sys.argv, sys.orig_argv[1:]])
 tell("path", sys.path)
 flags = [n for n in dir(sys.flags) if n.islower() and n != "no_site"]
 tell("flags", {n: getattr(sys.flags, n) for n in flags if not callable(getattr(sys.flags, n))})
 for name in (
-    "warnoptions", "_xoptions", "executable", "_base_executable", "prefix", "exec_prefix",
+    "warnoptions", "_xoptions", "_base_executable", "prefix", "exec_prefix",
     "base_prefix", "base_exec_prefix", "path_hooks", "meta_path", "dont_write_bytecode",
     "pycache_prefix", "hash_info", "platlibdir", "_framework", "tracebacklimit", "ps1", "last_exc",
     "last_value", "stdlib_module_names", "builtin_module_names", "abiflags", "__interactivehook__",

@@ -17,7 +17,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import startup  # noqa: E402 - found in the folder that was just added
 from chart import NAMESPACE, svg  # noqa: E402
-from comparisons import Comparison, OwnCommand, Side, list_comparisons  # noqa: E402
+from comparisons import WAYS, Comparison, OwnCommand, Side, list_comparisons  # noqa: E402
 from gates import Gate, judge, unmatched  # noqa: E402
 from measure import Numbers, Wall  # noqa: E402
 from profiles import GROWTH, PROFILES, Profile  # noqa: E402
@@ -60,7 +60,7 @@ ORDINARY = (
 def test_each_profile_is_compared_in_each_way() -> None:
     names = [comparison.name for comparison in list_comparisons(PYTHON, PROFILES, [])]
     profiles = ("empty", "typical", "many", "refused", "subprocess")
-    assert names == [f"{p}/{way}" for p in profiles for way in ("module", "script", "command")]
+    assert names == [f"{p}/{way}" for p in profiles for way in WAYS]
 
 
 def test_growth_has_four_sizes_of_files_and_of_entries_and_two_policies() -> None:
@@ -371,8 +371,8 @@ def test_a_run_counts_a_shell_that_becomes_python_and_gates(
 def test_a_command_that_starts_python_as_a_child_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    child = "--command=child=sh -c '{python} app.py; true'"
-    assert startup.main(["--no-instructions", "--only=empty/child", child]) == 2
+    child = "--command=inner=sh -c '{python} app.py; true'"
+    assert startup.main(["--no-instructions", "--only=empty/inner", child]) == 2
     assert "starts Python as a child; it must become it (exec)" in capsys.readouterr().err
 
 

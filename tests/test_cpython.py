@@ -107,6 +107,7 @@ def stock(interpreter: Interpreter, tmp_path_factory: pytest.TempPathFactory) ->
     return report
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize("way", WAYS)
 def test_mode_allow_passes_what_stock_passes(
     environment: Environment, stock: Report, way: str
@@ -117,6 +118,7 @@ def test_mode_allow_passes_what_stock_passes(
     assert report.refused == {}
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize("way", WAYS)
 def test_mode_refuse_fails_the_named_tests_only(
     environment: Environment, stock: Report, way: str

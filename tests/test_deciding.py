@@ -16,8 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import safesite
-from safesite import core, keep, log, run, running
+from safesite import core, facts, keep, log, run, running
 
 HIDDEN = {"st_flags": stat.UF_HIDDEN, "st_file_attributes": stat.FILE_ATTRIBUTE_HIDDEN}
 
@@ -92,7 +91,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("os_name, platform", FOREIGN)
 def test_foreign_names_are_those_no_such_platform_has(os_name: str, platform: str) -> None:
-    assert set(safesite.foreign_names(os_name, platform)) == FOREIGN[os_name, platform]
+    assert set(facts.foreign_names(os_name, platform)) == FOREIGN[os_name, platform]
 
 
 @pytest.mark.parametrize(

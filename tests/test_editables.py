@@ -323,7 +323,6 @@ other.close()
 """
 
 
-@pytest.mark.xfail(strict=True, reason="they get -S and sys.path, and nothing that is deferred")
 @pytest.mark.parametrize("made", cases(SAMPLE), indirect=True)
 def test_its_children_import_it(installed: Installed) -> None:
     code = ("-c", CHILDREN.format(names=", ".join(installed.shape.names)))
@@ -426,9 +425,9 @@ def test_what_is_left_out_cannot_be_installed(builder: Builder, name: str, versi
 
 
 @pytest.mark.parametrize("made", cases(SAMPLE), indirect=True)
-def test_a_patched_interpreter_sees_the_same(installed: Installed, tmp_path: Path) -> None:
+def test_a_patched_interpreter_sees_the_same(installed: Installed, shared: Path) -> None:
     environment = installed.environment
-    base = patched.made(environment.interpreter, tmp_path)
+    base = patched.made_once(environment.interpreter, shared)
     stock = {scenario: installed.probe(scenario) for scenario in SCENARIOS}
     environment.rebase(base.patched)
     try:

@@ -163,6 +163,7 @@ ALLOWED = {
     "os",
     "safesite",
     "safesite.core",
+    "safesite.asked",  # below TYPE_CHECKING
     "safesite.helpers",  # below TYPE_CHECKING
     "safesite.keep",  # below TYPE_CHECKING
     "safesite.known",

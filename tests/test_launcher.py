@@ -17,11 +17,13 @@ import pytest
 from environments import PACKAGE, Environment
 from interpreters import Interpreter
 
+pytestmark = pytest.mark.spread
+
 TELL = """\
-import json, sys
+import sys
 names = {k: v if isinstance(v, (str, type(None), dict)) else str(type(v)) for k, v in list(globals().items())}
 main = sys.modules["__main__"]
-print(json.dumps([list(names), names, sys.argv, sys.path, vars(main) is globals(), __name__]))
+print(ascii([list(names), names, sys.argv, sys.path, vars(main) is globals(), __name__]))
 """  # noqa: E501 - a program
 
 

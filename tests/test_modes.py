@@ -10,6 +10,8 @@ import environments
 import pytest
 from environments import Environment
 
+pytestmark = pytest.mark.spread
+
 LINE = 'import os; open(os.environ["MARKERS"] + "/{}", "w")\n'
 SHOWN = repr(LINE.format("foo").rstrip())
 
@@ -192,23 +194,40 @@ def test_verbose_traces_are_those_of_stock(environment: Environment) -> None:
     assert traces(environment.launched("-c", "pass", options=("-v",)).err) == stock
 
 
-def test_one_hint_a_process_tree(refusing: Environment) -> None:
-    code = (
-        "import os, subprocess, sys\n"
-        "print([name for name in os.environ if name.startswith('SAFESITE')], flush=True)\n"
-        "if len(sys.argv) > 1:\n"
-        "    command = [sys.executable, '-S', '-m', 'safesite', 'app.py', *sys.argv[2:]]\n"
-        "    sys.exit(subprocess.run(command).returncode)\n"
-    )
-    (refusing.work / "app.py").write_text(code)
-    outcome = refusing.launched("app.py", "child", "grandchild")
+# What it is given, it starts: itself once more, or another program, until a line is to be added.
+RELAY = """\
+import os, site, subprocess, sys
+print([name for name in os.environ if name.startswith('SAFESITE')], flush=True)
+if sys.argv[1:2] == ['more']:
+    site.addsitedir('more')
+elif len(sys.argv) > 1:
+    sys.exit(subprocess.run([sys.executable, *sys.argv[1:]]).returncode)
+"""
+
+
+def test_a_process_tree_reports_and_hints_once(refusing: Environment) -> None:
+    (refusing.work / "app.py").write_text(RELAY)
+    more = refusing.work / "more"
+    more.mkdir()
+    (more / "more.pth").write_text("import more\n")
+    again = ("-S", "-m", "safesite", "app.py")
+    outcome = refusing.launched("app.py", "app.py", *again, "more")
     assert outcome.out == "[]\n" * 3
     assert [line.rpartition(" ")[2] for line in outcome.reports] == [
         "(import-line)",
         "(hint)",
         "(import-line)",
-        "(import-line)",
     ]
+    assert "more.pth:1: " in outcome.reports[-1]
+
+
+def test_under_i_and_without_variables_a_child_reports_again(refusing: Environment) -> None:
+    """It heeds no variable, or is given none."""
+    code = "import subprocess, sys; subprocess.run([sys.executable, *sys.argv[2:]]{})"
+    for options, given in ((("-I",), ""), ((), ", env={}")):
+        outcome = refusing.launched("-c", code.format(given), "-", *options, "-c", "pass")
+        reported = [line.rpartition(" ")[2] for line in outcome.reports]
+        assert reported == ["(import-line)", "(hint)"] * 2
 
 
 def test_the_hint_is_the_command_as_it_was_typed(refusing: Environment) -> None:

@@ -26,7 +26,8 @@ from interpreters import Interpreter
 from observables import FORMS, OPTIONS, PROGRAMS, STATE, VARIABLES, Program, Run
 from test_stdlib import link_base
 
-from safesite import foreign_names, inert
+from safesite import inert
+from safesite.facts import foreign_names
 
 LAUNCHER = ("-S", "-m", "safesite")
 ARGUMENTS = ("a", "-b", "--", "-c")
@@ -230,15 +231,11 @@ def install():
 NAMESPACE_LINE = inert.NAMESPACE + inert.NEWER_NAMESPACE.format(parts=("ns",), name="ns") + "\n"
 
 DIFFERENCES: dict[str, dict[str, Difference]] = {
-    "`sys.flags.no_site` is 1, `sys.orig_argv` begins with the launcher's words, and `safesite`,"
-    " `runpy` and what it needs are in `sys.modules`": {
+    "`sys.flags.no_site` is 1, and `safesite`, `runpy` and what it needs are in `sys.modules`": {
         "no_site": Difference(
             Program("import sys\nprint(sys.flags.no_site, len(sys.flags))"),
             r"^0 \d+$",
             r"^1 \d+$",
-        ),
-        "orig_argv": Difference(
-            Program("import sys\nprint(sys.orig_argv[1:4])"), NO_SAFESITE, "'-m', 'safesite'"
         ),
         "safesite": Difference(
             Program("import sys\nprint('safesite' in sys.modules)"), "^False$", "^True$"
@@ -249,6 +246,30 @@ DIFFERENCES: dict[str, dict[str, Difference]] = {
             ),
             "^1$",
             r"\A\Z",
+        ),
+    },
+    "`sys.executable` and `sys.orig_argv[0]` name the interpreter launcher; a child that is given"
+    " an environment without `PWD` has it; `subprocess` has a `getattr` of its own": {
+        "executable": Difference(
+            Program("import sys\nprint(sys.executable)"),
+            r"venv/bin/python$",
+            r"venv/bin/[./]+/\S+/safesite/command/bin/python$",
+        ),
+        "orig_argv": Difference(
+            Program("import sys\nprint(sys.orig_argv[0])"), NO_SAFESITE, "safesite"
+        ),
+        "PWD": Difference(
+            Program(
+                "import subprocess, sys\ncode = 'import os; print(os.environ)'\n"
+                "subprocess.run([sys.executable, '-c', code], env={})"
+            ),
+            r"\A(?![\s\S]*PWD)",
+            "PWD",
+        ),
+        "getattr": Difference(
+            Program("import subprocess\nprint(hasattr(subprocess, 'getattr'))"),
+            "^False$",
+            "^True$",
         ),
     },
     "what looks below the first frame of the program (stack walkers, `stacklevel` at module level,"
@@ -331,14 +352,14 @@ DIFFERENCES: dict[str, dict[str, Difference]] = {
             "No module named 'nosuch'.*Site initialization is disabled",
         ),
     },
-    "after a hint, child processes inherit `SAFESITE_HINTED=1`; `os.environ` does not show it": {
+    "after a report, child processes inherit `SAFESITE_HINTED`; `os.environ` does not show it": {
         "hint": Difference(
             Program(
                 "import os, site\nsite.addsitedir('extra')\nos.system('echo [$SAFESITE_HINTED]')",
                 files={"extra/foo.pth": "import os\n"},
             ),
             r"^\[\]$",
-            r"^\[1\]$",
+            r"^\[1,[0-9a-f]{16}\]$",
         )
     },
     '`importlib.reload(site)` and `runpy.run_module("site")` bring the original functions back': {
@@ -431,18 +452,23 @@ DIFFERENCES: dict[str, dict[str, Difference]] = {
 }
 
 
-@pytest.fixture
-def isolated(interpreter: Interpreter, tmp_path: Path) -> Environment:
-    """An environment whose base has safesite beside its standard library.
-
-    There ``-m safesite`` finds it also where the current directory is not searched.
-    """
-    base = link_base(interpreter, tmp_path / "base")
-    library = next((tmp_path / "base" / "lib").iterdir())
+@pytest.fixture(scope="session")
+def furnished(interpreter: Interpreter, tmp_path_factory: pytest.TempPathFactory) -> Interpreter:
+    """A base that has safesite beside its standard library."""
+    folder = tmp_path_factory.mktemp("base")
+    base = link_base(interpreter, folder)
+    library = next((folder / "lib").iterdir())
     (library / "safesite").symlink_to(PACKAGE)
-    return environments.make(base, tmp_path / "environment")
+    return base
 
 
+@pytest.fixture
+def isolated(furnished: Interpreter, tmp_path: Path) -> Environment:
+    """An environment in which ``-m safesite`` is found without the current directory."""
+    return environments.make(furnished, tmp_path / "environment")
+
+
+@pytest.mark.spread
 @pytest.mark.parametrize(
     "name, options",
     [("state", "-I"), ("state", "-P"), ("state", "-IO"), ("syntax", "-I"), ("processes", "-I")],
@@ -457,12 +483,14 @@ def test_a_program_is_the_same_where_nothing_unsafe_is_searched(
     compare(isolated, replace(program, options=(options,), code=None, volatile=hash_differs))
 
 
+@pytest.mark.spread
 def test_a_program_is_the_same_under_pythonsafepath(isolated: Environment) -> None:
     if isolated.interpreter.number < (3, 11):
         pytest.skip("new in 3.11")
     compare(isolated, replace(PROGRAMS["state"], code=None, variables={"PYTHONSAFEPATH": "1"}))
 
 
+@pytest.mark.spread
 def test_only_what_starts_safesite_is_loaded_besides(environment: Environment) -> None:
     program = Program("import sys\nprint(*sys.modules)")
     runpy = "import sys, runpy; print(*sys.modules, sep=' ')"
@@ -480,6 +508,7 @@ def test_only_what_starts_safesite_is_loaded_besides(environment: Environment) -
 SHOWN = {f"{name}": shown for row in DIFFERENCES.values() for name, shown in row.items()}
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_differs_differs_as_documented(
     environment: Environment, name: str, request: pytest.FixtureRequest

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import policies
+import pytest
 from environments import PACKAGE, TIMEOUT
 from interpreters import Interpreter
 
@@ -48,9 +49,10 @@ def run_here(command: str, folder: Path, interpreter: Interpreter) -> str:
     return output.replace(f"{folder}/", ".../")
 
 
+@pytest.mark.spread
 def test_the_transcripts(interpreter: Interpreter) -> None:
     commands = transcripts()
-    assert len(commands) == 7
+    assert len(commands) == 11
     with policies.trusted_folder() as folder:  # in which permission can be given
         (folder / "safesite").symlink_to(PACKAGE)
         for command, shown in commands:

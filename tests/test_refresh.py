@@ -14,6 +14,7 @@ from interpreters import VERSIONS, Interpreter
 from patched import FILES, PATCHES
 
 import safesite
+from safesite import facts
 
 PROGRAM = PATCHES / "refresh.py"
 
@@ -173,7 +174,7 @@ def test_the_patched_site_hides_what_the_launcher_hides() -> None:
         re.findall(r'"([\w.]+)"', text.partition('for _name in ("_winapi')[2] + '"_winapi"')
     )
     names -= {"darwin"}
-    assert names == set(safesite.foreign_names("posix", "linux"))
+    assert names == set(facts.foreign_names("posix", "linux"))
 
 
 def test_the_default_mode_is_the_launchers() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import environments
 import pytest
 from environments import PACKAGE, Environment, Outcome
-from interpreters import Interpreter
+from interpreters import VERSIONS, Interpreter
 from test_odd_surroundings import modes_count
 
 LEFT_OUT = ("EXTERNALLY-MANAGED", "__pycache__", "site-packages", "dist-packages")
@@ -93,11 +93,11 @@ class Base(Environment):
 
 def link_base(interpreter: Interpreter, prefix: Path) -> Interpreter:
     """Make a base of an interpreter; its standard library's folder is real, the entries linked."""
-    code = "import sysconfig; print(sysconfig.get_path('stdlib'))"
-    original = Path(interpreter.run("-I", "-S", "-c", code).strip())
+    original = interpreter.library
     folder = prefix / "lib" / original.name
     (folder / "__pycache__").mkdir(parents=True)
-    for entry in [*original.iterdir(), *(original / "__pycache__").glob("*[0-9].pyc")]:
+    bytecode = f"*.cpython-{interpreter.version.replace('.', '')}.pyc"  # not that of -O and -OO
+    for entry in [*original.iterdir(), *(original / "__pycache__").glob(bytecode)]:
         if entry.name not in LEFT_OUT:
             (folder / entry.relative_to(original)).symlink_to(entry)
     path = prefix / "bin" / interpreter.path.name
@@ -113,7 +113,8 @@ def base(interpreter: Interpreter, tmp_path: Path) -> Base:
     made = environments.make(linked, tmp_path / "environment", PYTHONDONTWRITEBYTECODE="1")
     base = Base(made.interpreter, made.root, made.variables)
     base.source.unlink()
-    shutil.copytree(PACKAGE, base.source, ignore=shutil.ignore_patterns("__pycache__"))
+    others = (f"*.cpython-{v.replace('.', '')}*" for v in VERSIONS if v != interpreter.version)
+    shutil.copytree(PACKAGE, base.source, ignore=shutil.ignore_patterns(*others))
     return base
 
 
@@ -173,7 +174,9 @@ def test_everybody_can_read_it_and_finds_bytecode(base: Base) -> None:
         os.umask(umask)
     modes = {path: path.stat().st_mode & 0o7777 for path in [base.target, *base.target.rglob("*")]}
     assert set(modes.values()) == {0o755, 0o644}
-    assert all(mode == (0o755 if path.is_dir() else 0o644) for path, mode in modes.items())
+    for path, mode in modes.items():
+        runs = path.is_dir() or path.read_bytes().startswith(b"#!")
+        assert mode == (0o755 if runs else 0o644), path
     shutil.rmtree(base.source)
     base.target.chmod(0o555)
     outcome = base.stock("-v", "-S", "-m", "safesite", "-c", "pass", PYTHONDONTWRITEBYTECODE="")
