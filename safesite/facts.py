@@ -17,7 +17,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 
-from safesite import foreign_names
+from safesite import hide_foreign_names, protection
 from safesite.findings import Fact
 from safesite.places import (
     Form,
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 # In the order in which they are told.
 SLUGS = (
-    "path-file", "home-key", "system-site", "library-zip", "network-path", "device-path",
-    "customize-candidate", "probed-name", "shadows-library", "shadowed", "several-forms",
-    "zip-entry", "claimed-twice", "not-looked-into",
+    "protection", "protection-undone", "path-file", "home-key", "system-site", "library-zip",
+    "network-path", "device-path", "customize-candidate", "probed-name", "shadows-library",
+    "shadowed", "several-forms", "zip-entry", "claimed-twice", "not-looked-into",
 )  # fmt: skip
 MOST_OF_A_SLUG = 50
 
@@ -61,6 +61,15 @@ WORDS = {
 
 CUSTOMIZE = ("sitecustomize", "usercustomize")
 APART = {*CUSTOMIZE, "__main__", "__init__"}  # told of as customize modules, or never imported
+
+
+def foreign_names(os_name: str, platform: str) -> list[str]:
+    """Return the modules that a start hides because no such platform has them."""
+    names: dict[str, object] = {}
+    hide_foreign_names(names, os_name, platform)
+    return list(names)
+
+
 # What one version or another tries to import, beside `foreign_names`: platform does (java.lang,
 # vms_lib, _winreg), traceback from 3.15 on, and the sitecustomize of Debian and Ubuntu.
 PROBED = {"_missing_stdlib_info", "_winreg", "apport_python_hook", "java.lang", "vms_lib"}
@@ -95,7 +104,8 @@ def find(start: Start, claimed_twice: ClaimedTwice) -> list[Fact]:
     ``claimed_twice`` returns, for a site directory, the files that more than one distribution
     claims, each with its claimants.
     """
-    found = [*path_files(start), *home_keys(start), *library_zips(start), *odd_paths(start)]
+    found = [*protections(start), *path_files(start), *home_keys(start)]
+    found += [*library_zips(start), *odd_paths(start)]
     entries = in_order(start)
     places = look_into(entries[:MOST_ENTRIES], {identity(entry) for entry in start.library})
     for about in (customize_candidates, library_names, shadowed, several_forms, about_places):
@@ -117,6 +127,44 @@ def limited(found: list[Fact]) -> list[Fact]:
         if counts[slug] > MOST_OF_A_SLUG:
             kept.append(Fact(slug, "", f"{counts[slug] - MOST_OF_A_SLUG} more like these"))
     return kept
+
+
+# Whether others than safesite's own commands start this environment's Python under it.
+
+
+def protections(start: Start) -> Iterator[Fact]:
+    """Find what --protect has left in the environment, and what has been undone since."""
+    prefix, file = start.prefix, os.path.join(start.prefix, protection.RECORD)
+    if not start.executable:
+        return
+    try:
+        record = protection.read_record(prefix)
+    except protection.Broken:
+        yield Fact("protection-undone", file, "is not the record that --protect writes")
+        return
+    for path in leftovers(prefix, record["start"] if record else ""):
+        text = "is left from a --protect or --unprotect that was interrupted; either finishes it"
+        yield Fact("protection-undone", path, text)
+    if record is None:
+        return
+    by = f"by safesite {record['safesite']} in {record['package']}"
+    text = f"this environment is protected, {by}: {told(sorted(record['launchers']))}"
+    yield Fact("protection", file, text)
+    for name in protection.changed(prefix, record):
+        text = "is not the launcher that --protect wrote: starts by this name are not protected"
+        yield Fact("protection-undone", os.path.join(prefix, "bin", name), text)
+    config = os.path.join(prefix, protection.CONFIG)
+    if protection.digest(protection.read(config)) != record["config"]:
+        text = f"is not what --protect recorded, home = {record['home']}; launchers do not start"
+        yield Fact("protection-undone", config, text)
+
+
+def leftovers(prefix: str, start: str) -> list[str]:
+    """Return what an interrupted command has left: without a record, all of it."""
+    names = [name for name in protection.start_folders(prefix) if name != start]
+    names += [protection.STAGED, *([] if start else [protection.FOLDER])]
+    paths = (os.path.join(prefix, name) for name in names)
+    return [path for path in paths if os.path.lexists(path)]
 
 
 # What Python decides before site: files near the executable.

@@ -11,20 +11,21 @@ import io
 import json
 import os
 import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from environments import PACKAGE, Environment
 
-import safesite
 from safesite import facts, places
 from safesite.facts import Start
 from safesite.findings import Fact
 
 EXTENSION = importlib.machinery.EXTENSION_SUFFIXES[0]
-FOREIGN = [name for name in safesite.foreign_names(os.name, sys.platform) if "." not in name]
+FOREIGN = [name for name in facts.foreign_names(os.name, sys.platform) if "." not in name]
 HOME = "whoever can write this file chooses the standard library"
 FIRST = "the first on sys.path"
 Claims = list[tuple[str, tuple[str, ...]]]
@@ -105,6 +106,13 @@ class Crafted:
         found = [fact for fact in self.find(**changes) if fact.slug == slug]
         root = str(self.root) + os.sep
         return {fact.file.replace(root, ""): fact.text.replace(root, "") for fact in found}
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """An empty folder on a disk: in memory, below ``/dev``, the path itself is a fact."""
+    with tempfile.TemporaryDirectory(prefix="safesite-") as folder:
+        yield Path(folder).resolve()
 
 
 @pytest.fixture
@@ -646,6 +654,7 @@ def ask(environment: Environment, **start: object) -> tuple[list[list[str]], lis
     return facts_told, loaded, unchanged
 
 
+@pytest.mark.spread
 def test_fresh_environment(environment: Environment) -> None:
     found, _, unchanged = ask(environment)
     slugs = [slug for slug, _, _ in found]
@@ -656,6 +665,7 @@ def test_fresh_environment(environment: Environment) -> None:
     assert slugs.count("customize-candidate") == int(environment.interpreter.has_sitecustomize)
 
 
+@pytest.mark.spread
 def test_nothing_that_lies_there_is_imported(environment: Environment, tmp_path: Path) -> None:
     """Every name of the standard library, tried ones and packages: each leaves a marker if run."""
     names = environment.interpreter.run("-c", "import sys; print(*sys.stdlib_module_names)")
