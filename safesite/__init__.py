@@ -165,6 +165,7 @@ def cover_children():
         launcher = folder + "/.." * (folder.count("/") or 1) + "/." + file
         try:
             plain = words[at - own] == "-S" and (own == 2 or words[at - 2] == "-m")
+            plain = plain and sys.platform != "darwin"
             if not plain or "/.." in folder or os.stat(launcher)[1:3] != os.stat(file)[1:3]:
                 launcher = ""
         except OSError:

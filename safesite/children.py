@@ -10,6 +10,7 @@ import sys
 import safesite
 from safesite.run import python_options
 
+LONGEST_FIRST_LINE = 512  # bytes of a script's, on macOS
 NAMES = ("python", "python3", "python{}.{}".format(*sys.version_info[:2]))
 
 
@@ -40,11 +41,15 @@ def find(python: str) -> str:
     """Return the path of the launcher that starts an interpreter, "" if there is none.
 
     It leads through the interpreter's folder, up to the root by ``..``, and down to the launcher.
+    macOS starts no script by a script: there the path is so long that pip and others, which write
+    it into the first line of console scripts, have a shell start it instead.
     """
     folder, name = os.path.split(python)
     if "/.." in folder or not os.path.isabs(folder):
         folder = os.path.realpath(folder)
     up = "/.." * max(1, os.path.realpath(folder).strip("/").count("/") + 1)
+    if sys.platform == "darwin":
+        up = "/.." * (LONGEST_FIRST_LINE // 3) + up
     package = os.path.realpath(safesite.__path__[0])
     for other in (name, *NAMES):
         file = f"{package}/command/bin/{other}"

@@ -99,7 +99,8 @@ class PolicyFile:
 class Report:
     """All that `--explain` tells.
 
-    ``path``: sys.path as a start would have it.  ``problems``: why it is not the whole truth.
+    ``path``: sys.path as a start would have it.  ``protected``: whether --protect has been here,
+    None where there is no environment to protect.  ``problems``: why it is not the whole truth.
     """
 
     version: str
@@ -107,6 +108,7 @@ class Report:
     executable: str
     prefix: str
     mode: str
+    protected: bool | None = None
     path: list[str] = field(default_factory=list)
     site_directories: list[str] = field(default_factory=list)
     policies: list[PolicyFile] = field(default_factory=list)

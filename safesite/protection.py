@@ -26,6 +26,13 @@ class Broken(Exception):
     """Why a record is none."""
 
 
+def is_protected(prefix: str) -> "bool | None":
+    """Return whether ``--protect`` has been run on an environment, None where that is none."""
+    if not os.path.lexists(os.path.join(prefix, CONFIG)):
+        return None
+    return os.path.lexists(os.path.join(prefix, RECORD))
+
+
 def undone(prefix: str) -> "list[str]":
     """Return the names in a protected environment's ``bin`` that no longer start safesite.
 

@@ -19,7 +19,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import safesite
-from safesite import __version__, core, names, pins, trust
+from safesite import __version__, core, names, pins, protection, trust
 from safesite.facts import Start
 from safesite.facts import find as find_facts
 from safesite.findings import Finding, Module, PolicyFile, Report
@@ -176,6 +176,7 @@ class Scan:
             executable=sys.executable or "",
             prefix=sys.prefix,
             mode=startup.shown,
+            protected=None if self.site_dirs else protection.is_protected(sys.prefix),
             path=sys.path[:],
             site_directories=startup.folders,
         )

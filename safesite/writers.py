@@ -255,6 +255,8 @@ def write_head(page: Page, report: Report) -> None:
     page.title(f"safesite {brief(about)}")
     page.add(f"python: {full_path(report.executable)}", 2)
     page.add(f"prefix: {full_path(report.prefix)}", 2)
+    if report.protected is not None:
+        page.add(f"protected: {'yes' if report.protected else 'no (--protect)'}", 2)
     if report.site_directories:
         page.add("site directories:", 2)
     for folder in report.site_directories:
@@ -367,6 +369,7 @@ def json_text(report: Report) -> str:
     schema, version: ``safesite-explain`` and 1.
     safesite, python: the versions of safesite, and of the Python that the report is about.
     executable, prefix, mode: that Python's, and the mode that a start would have.
+    protected: whether --protect has been run on the environment, null where that is none.
     exit: the command's exit code: 1 if something is refused, 2 if not all could be told, else 0.
     path: sys.path as a start would have it.
     site_directories: the folders whose startup files were looked at.
@@ -386,6 +389,7 @@ def json_text(report: Report) -> str:
         "executable": report.executable,
         "prefix": report.prefix,
         "mode": report.mode,
+        "protected": report.protected,
         "exit": report.exit_code,
         "path": report.path,
         "site_directories": report.site_directories,

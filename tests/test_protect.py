@@ -54,6 +54,9 @@ TELL = (
 )
 
 
+START = PACKAGE / "command" / "start.py"
+
+
 # The command, and trees.
 
 
@@ -152,10 +155,12 @@ def test_a_program_sees_what_stock_shows_it(environment: Environment) -> None:
     python3 = environment.prefix / "bin" / "python3"
     lines: list[list[str | Path]] = [[environment.python, *line] for line in LINES]
     lines.append([python3, *LINES[1]])
-    if environment.interpreter.number >= (3, 11):  # 3.10 takes what was started for the base
-        lines.append([environment.python, "-c", "import sys; print(sys._base_executable)"])
+    lines.append([environment.python, "-c", "import sys; print(sys._base_executable)"])
     stock = [environment.run(*line, stdin=TELL) for line in lines]
     assert {outcome.code for outcome in stock} == {0}
+    if environment.interpreter.number < (3, 11):  # 3.10 takes what was started for the base
+        assert stock.pop().out == f"{environment.python}\n"
+        stock.append(Outcome(0, f"{environment.interpreter.path.resolve()}\n", ""))
     protected(environment)
     for line, outcome in zip(lines, stock, strict=True):
         assert environment.run(*line, stdin=TELL) == outcome, line
@@ -1044,6 +1049,28 @@ def test_two_at_once_wait_for_each_other(one: Environment) -> None:
     assert one.run(one.python, "-c", "print(1)").out == "1\n"
 
 
+# What a start says.
+
+
+def test_a_start_of_safesite_says_what_is_protected_no_longer(one: Environment) -> None:
+    """Of what it starts itself: what a launcher starts is protected."""
+    protected(one)
+    plant(one)
+    one.python.unlink()
+    one.python.symlink_to(one.interpreter.path)
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'pass'])"
+    outcome = one.launched("-c", code)
+    told = f"safesite: {one.python}: not the launcher that --protect wrote; protect it again"
+    assert outcome.reports[2:] == [f"{told} (undone)"]
+    python3 = one.prefix / "bin" / "python3"
+    hint = environments.hint(1, environments.advice(python3, "-S", START))
+    assert one.run(python3, "-c", code).reports == [outcome.reports[0], hint]
+    assert one.launched("-c", code, SAFESITE_MODE="quiet").reports == []
+    assert command("--protect", one.prefix).code == 0
+    assert one.run(one.python, "-c", code).reports[2:] == []
+    assert one.ran() == []
+
+
 # What --explain says.
 
 
@@ -1063,6 +1090,7 @@ def facts_told(environment: Environment, python: Path | None = None) -> list[tup
 
 def test_explain_says_who_protects_it(one: Environment) -> None:
     assert facts_told(one) == []
+    assert "\n  protected: no (--protect)\n" in one.launched("--explain").out
     protected(one)
     names = ", ".join(launchers(one))
     text = f"this environment is protected, by safesite {__version__} in {PACKAGE}: {names}"
@@ -1070,6 +1098,7 @@ def test_explain_says_who_protects_it(one: Environment) -> None:
     expected = ("protection", record, text)
     assert facts_told(one) == [expected]
     table = one.run(one.python, "-S", "-m", "safesite", "--explain").out
+    assert "\n  protected: yes\n" in table
     assert "this environment is protected, by safesite" in " ".join(table.split())
     python3 = one.prefix / "bin" / "python3"
     one.python.unlink()
