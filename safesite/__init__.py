@@ -123,8 +123,9 @@ def enter_site():
         run.enter_otherwise(part)
         return
     mode = DEFAULT_MODE  # type: Any
-    given = FIRST_ENVIRON is None or b"SAFESITE_" in b"".join(FIRST_ENVIRON)
-    if given and not sys.flags.ignore_environment:
+    names = FIRST_ENVIRON
+    given = names is None or b"SAFESITE_MODE" in names or b"SAFESITE_LOG" in names
+    if (given or b"SAFESITE_HINTED" in names) and not sys.flags.ignore_environment:
         mode = os.environ.get("SAFESITE_MODE") or mode
         if "SAFESITE_LOG" in os.environ or "SAFESITE_HINTED" in os.environ:
             mode = None
@@ -165,7 +166,9 @@ def cover_children():
         launcher = folder + "/.." * (folder.count("/") or 1) + "/." + file
         try:
             plain = words[at - own] == "-S" and (own == 2 or words[at - 2] == "-m")
-            plain = plain and sys.platform != "darwin"
+            plain = (
+                plain and name != "" and sys.platform != "darwin" and os.access(launcher, os.X_OK)
+            )
             if not plain or "/.." in folder or os.stat(launcher)[1:3] != os.stat(file)[1:3]:
                 launcher = ""
         except OSError:
@@ -179,7 +182,7 @@ def cover_children():
 
         protection.tell_undone(sys.prefix)
     if launcher:
-        gate["launcher"] = sys.executable = launcher
+        gate["launcher"] = sys.executable = os.environ["SAFESITE_EXECUTABLE"] = launcher
         sys.orig_argv[:] = [launcher] + words[1 : at - own] + words[at - bool(gate["flags"]) :]
     else:
         from safesite import children

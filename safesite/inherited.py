@@ -4,13 +4,8 @@ It is safesite's word and not the program's: the children of ``multiprocessing``
 would have no site directories, where stock Python's have.  Loaded by the watch in `safesite` while
 ``subprocess`` is imported.  The interpreter launcher starts these children; where sys.executable no
 longer names it, -S is all that protects them, and stays.
-
-Who is about to start a child may first make the path of sys.executable a normal one, as virtualenv
-and tox do with ``os.path.abspath``.  Of the launcher's path that would leave nothing that names the
-interpreter; but it is what it is, as stock's sys.executable is, and so ``normpath`` returns it.
 """
 
-import os
 import sys
 
 import safesite
@@ -30,21 +25,6 @@ def flag(owner: "Any", name: str, *default: "Any") -> "Any":
     return getattr(owner, name, *default)
 
 
-def keep_launcher_path(original: "Any") -> "Any":
-    """Return an ``os.path.normpath`` to which the launcher's path, also less its dot, is normal."""
-    launcher = safesite.gate["launcher"]
-    normal = {launcher, launcher.replace("/./", "/", 1)}
-
-    def normpath(path: "Any") -> "Any":
-        return path if type(path) is str and path in normal else original(path)
-
-    normpath.__module__, normpath.__qualname__ = os.path.__name__, "normpath"  # to be pickled
-    normpath.__doc__ = original.__doc__
-    return normpath
-
-
-if safesite.gate["launcher"]:
-    vars(os.path)["normpath"] = keep_launcher_path(os.path.normpath)
 # Without a launcher, in the mode `allow`, stock Python starts them, which is to run all.
 if "subprocess" in sys.modules and (safesite.gate["launcher"] or asked.active() == "allow"):
     vars(sys.modules["subprocess"])["getattr"] = flag

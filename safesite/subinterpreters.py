@@ -70,6 +70,7 @@ def prelude() -> str:
         "path_entry": gate["path_entry"],
         "reported": reported,
         "launcher": gate["launcher"],
+        "flags": gate["flags"],
         "orig_argv": sys.orig_argv,
     }
     code = PRELUDE.format(
@@ -82,7 +83,7 @@ def enter(told: "dict[str, Any]") -> None:
     """Do in a subinterpreter what the launcher did, by what its maker decided and has reported."""
     import site
 
-    safesite.gate.update(argv=sys.argv[:], base=sys.path[:])
+    safesite.gate.update(argv=sys.argv[:], base=sys.path[:], flags=told["flags"])
     patched = getattr(site, "_safesite", None)
     if patched is not None:
         take_up(patched(), told)
@@ -95,7 +96,12 @@ def enter(told: "dict[str, Any]") -> None:
     else:
         safesite.close_gate(site, told["mode"])
     safesite.watch_imports()
-    site.main()
+    if told["flags"]:
+        from safesite import run
+
+        run.heed_flags(site)
+    else:
+        site.main()
     safesite.gate.update(python=sys.executable, launcher=told["launcher"], words=sys.orig_argv[:])
     sys.executable, sys.orig_argv[:] = told["launcher"] or sys.executable, told["orig_argv"]
     if told["path_entry"] is not None and sys.version_info >= (3, 12):

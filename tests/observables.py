@@ -109,7 +109,7 @@ tell("site", [site.ENABLE_USER_SITE, site.PREFIXES, site.USER_SITE, site.USER_BA
 tell("site names", sorted(vars(site)))
 tell("specs", [builtins.__spec__, os.__spec__, site.__spec__, site.__file__])
 tell("descriptors", sorted(os.listdir("/proc/self/fd"), key=int))
-tell("environ", sorted(os.environ.items()))
+tell("environ", sorted(x for x in os.environ.items() if x[0] != "SAFESITE_EXECUTABLE"))
 tell("cwd", [os.getcwd(), os.getcwdb()])
 for name in ("exit", "quit", "help", "copyright", "credits", "license", "open", "print"):
     tell(name, [getattr(builtins, name), type(getattr(builtins, name)).__qualname__])

@@ -338,7 +338,12 @@ def test_the_environment_of_the_shell_does_not_matter(
         outcome = environment.run(relative, *options, "-c", code, **variables)
         seen = json.loads(outcome.out)
         assert {name: seen.get(name) for name in own} == own
-        assert set(seen) - set(variables) - set(environment.environ()) <= {"_", "SHLVL", "OLDPWD"}
+        assert set(seen) - set(variables) - set(environment.environ()) <= {
+            "_",
+            "SHLVL",
+            "OLDPWD",
+            "SAFESITE_EXECUTABLE",
+        }
     assert environment.ran() == []
 
 

@@ -248,8 +248,8 @@ DIFFERENCES: dict[str, dict[str, Difference]] = {
             r"\A\Z",
         ),
     },
-    "`sys.executable` and `sys.orig_argv[0]` name the interpreter launcher; a child that is given"
-    " an environment without `PWD` has it; `subprocess` has a `getattr` of its own": {
+    "`sys.executable`, `sys.orig_argv[0]` and the variable `SAFESITE_EXECUTABLE` name the"
+    " interpreter launcher, a script; `subprocess` has a `getattr` of its own": {
         "executable": Difference(
             Program("import sys\nprint(sys.executable)"),
             r"venv/bin/python$",
@@ -258,6 +258,20 @@ DIFFERENCES: dict[str, dict[str, Difference]] = {
         "orig_argv": Difference(
             Program("import sys\nprint(sys.orig_argv[0])"), NO_SAFESITE, "safesite"
         ),
+        "SAFESITE_EXECUTABLE": Difference(
+            Program("import os\nprint(os.environ.get('SAFESITE_EXECUTABLE'))"), "^None$", "safesite"
+        ),
+        "architecture": Difference(
+            Program("import platform\nprint(platform.architecture()[1])"), "^ELF$", r"\A\n"
+        ),
+        "getattr": Difference(
+            Program("import subprocess\nprint(hasattr(subprocess, 'getattr'))"),
+            "^False$",
+            "^True$",
+        ),
+    },
+    "a child that is given an environment without `PWD` has it, and has no variable whose name no"
+    " shell would take": {
         "PWD": Difference(
             Program(
                 "import subprocess, sys\ncode = 'import os; print(os.environ)'\n"
@@ -266,10 +280,13 @@ DIFFERENCES: dict[str, dict[str, Difference]] = {
             r"\A(?![\s\S]*PWD)",
             "PWD",
         ),
-        "getattr": Difference(
-            Program("import subprocess\nprint(hasattr(subprocess, 'getattr'))"),
-            "^False$",
-            "^True$",
+        "odd name": Difference(
+            Program(
+                "import os, subprocess, sys\ncode = 'import os; print(os.environ.get(\"A-B\"))'\n"
+                "os.environ['A-B'] = 'value'\nsubprocess.run([sys.executable, '-c', code])"
+            ),
+            "^value$",
+            "^None$",
         ),
     },
     "what looks below the first frame of the program (stack walkers, `stacklevel` at module level,"

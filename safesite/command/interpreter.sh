@@ -13,6 +13,12 @@ case ${1--} in
 esac
 set -- -S "$@"
 while [ "$_count" -gt 0 ]; do
+    if [ "${_borrowed-}" ]; then
+        eval "_word=\$_option$_count"
+        case $_word in
+        -[EI]) fail "$_lost" ;; # variables do not count
+        esac
+    fi
     eval "set -- \"\$_option$_count\" \"\$@\""
     _count=$((_count - 1))
 done
