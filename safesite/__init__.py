@@ -183,11 +183,28 @@ def cover_children():
         protection.tell_undone(sys.prefix)
     if launcher:
         gate["launcher"] = sys.executable = os.environ["SAFESITE_EXECUTABLE"] = launcher
+        keep_path(launcher)
         sys.orig_argv[:] = [launcher] + words[1 : at - own] + words[at - bool(gate["flags"]) :]
     else:
         from safesite import children
 
         children.cover(python, words, at)
+
+
+def keep_path(launcher):
+    # type: (str) -> None
+    # Have os.path.normpath leave the launcher's path as it is.
+    #
+    # So does abspath then: virtualenv and tox remember, by that, what they have learned of an
+    # interpreter, and the launcher's own file is the same for all.
+    original, normal = os.path.normpath, (launcher, launcher.replace("/./", "/", 1))
+
+    def normpath(path):
+        # type: (Any) -> Any
+        return path if type(path) is str and path in normal else original(path)
+
+    normpath.__module__, normpath.__qualname__ = os.path.__name__, "normpath"  # to be pickled
+    os.path.normpath = normpath
 
 
 def watch_imports():

@@ -33,6 +33,7 @@ def cover(python: str, words: "list[str]", at: int) -> None:
         )
     safesite.gate["launcher"] = sys.executable = launcher
     os.environ["SAFESITE_EXECUTABLE"] = launcher
+    safesite.keep_path(launcher)
     options = python_options(len(words) - at)
     if options is not None and launcher:
         sys.orig_argv[:] = [launcher, *without_no_site(options), *words[at:]]

@@ -399,9 +399,7 @@ def shell_quoted(word: str) -> str:
 def hand_on(startup: "Startup") -> None:
     """Have children repeat neither the hint nor what has been reported here.
 
-    They inherit the variable; os.environ, which belongs to the program, does not show it.
+    In os.environ, as programs give a copy of that to their children.
     """
-    os.environ.pop("SAFESITE_HINTED", None)
-    os.putenv(
-        "SAFESITE_HINTED", ",".join([str(int(startup.hinted)), *sorted(startup.marks)[:MARKS]])
-    )
+    marks = sorted(startup.marks)[:MARKS]
+    os.environ["SAFESITE_HINTED"] = ",".join([str(int(startup.hinted)), *marks])

@@ -29,7 +29,6 @@ def take_environment(startup: "Startup") -> None:
         hinted, *marks = os.environ["SAFESITE_HINTED"].split(",")
         startup.hinted = hinted != "0"
         startup.marks.update(marks[: keep.MARKS])
-        keep.hand_on(startup)
 
 
 def append(startup: "Startup", lines: "list[Record]") -> None:

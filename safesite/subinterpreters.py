@@ -104,6 +104,8 @@ def enter(told: "dict[str, Any]") -> None:
         site.main()
     safesite.gate.update(python=sys.executable, launcher=told["launcher"], words=sys.orig_argv[:])
     sys.executable, sys.orig_argv[:] = told["launcher"] or sys.executable, told["orig_argv"]
+    if told["launcher"]:
+        safesite.keep_path(told["launcher"])
     if told["path_entry"] is not None and sys.version_info >= (3, 12):
         safesite.add_path_entry(told["path_entry"])
 

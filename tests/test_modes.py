@@ -197,7 +197,7 @@ def test_verbose_traces_are_those_of_stock(environment: Environment) -> None:
 # What it is given, it starts: itself once more, or another program, until a line is to be added.
 RELAY = """\
 import os, site, subprocess, sys
-print([n for n in os.environ if n[:9] == 'SAFESITE_' and n[9:] != 'EXECUTABLE'], flush=True)
+print([n for n in os.environ if n in ('SAFESITE_MODE', 'SAFESITE_LOG')], flush=True)
 if sys.argv[1:2] == ['more']:
     site.addsitedir('more')
 elif len(sys.argv) > 1:
