@@ -262,7 +262,8 @@ def run_bytecode(path: str) -> None:
 
 def fail_to_open(path: str, exc: OSError) -> None:
     """Exit as Python does where a script cannot be read; under ``-i`` it goes on to the prompt."""
-    python = (sys.orig_argv if safesite.gate["flags"] is not None else safesite.gate["words"])[0]
+    typed = None if safesite.gate["flags"] is not None else safesite.gate["words"]
+    python = (typed or sys.orig_argv)[0]
     sys.stderr.write(f"{python}: can't open file {path!r}: [Errno {exc.errno}] {exc.strerror}\n")
     if not sys.flags.inspect:
         sys.exit(2)

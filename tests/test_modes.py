@@ -269,3 +269,18 @@ def test_warn_runs_no_line_of_another_version_in_the_place_of_its_own(
     environment.launched("-c", "pass", SAFESITE_MODE="warn")
     assert environment.ran() == ran
     assert ran == (["other", "own"] if environment.interpreter.number >= (3, 13) else ["own"])
+
+
+@pytest.mark.rotated
+def test_where_all_runs_a_missing_script_and_children_are_as_in_stock(
+    environment: Environment,
+) -> None:
+    """In ``allow`` sys.executable is the interpreter itself."""
+    assert environment.launched("nosuch.py", SAFESITE_MODE="allow") == environment.stock(
+        "nosuch.py"
+    )
+    code = (
+        "import subprocess, sys; print(sys.executable, subprocess._args_from_interpreter_flags())"
+    )
+    stock = environment.stock("-c", code)
+    assert environment.launched("-c", code, SAFESITE_MODE="allow") == stock

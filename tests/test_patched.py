@@ -475,6 +475,8 @@ def test_the_launcher_works_with_and_without_site(
     )
     assert (launched.code, launched.out, launched.err) == (0, plain.out, "")
     (environment.site_packages / "sitecustomize.py").write_text(IMPORT_LINE)
+    missing = patched_base.run(environment, *options, "-m", "safesite", "nosuch.py")
+    assert missing.other_err.endswith(": [Errno 2] No such file or directory\n")
     told = patched_base.run(environment, *options, "-m", "safesite", "-c", "pass")
     typed = environments.advice(
         environment.python, *patched_base.options, *options, "-m", "safesite"
