@@ -160,20 +160,20 @@ def cover_children():
     launcher, at = gate["launcher"], len(words) - len(sys.argv) + 1
     own = 4  # -S child.py LAUNCHER FLAGS
     if not launcher:
-        own = 2 if words[at - 1] == sys.argv[0] else 3  # -S start.py, -S -m safesite
         folder, _, name = python.rpartition("/")
         file = __path__[0] + "/command/bin/" + name
         launcher = folder + "/.." * (folder.count("/") or 1) + "/." + file
         try:
+            own = 2 if words[at - 1] == sys.argv[0] else 3  # -S start.py, -S -m safesite
             plain = words[at - own] == "-S" and (own == 2 or words[at - 2] == "-m")
             plain = (
                 plain and name != "" and sys.platform != "darwin" and os.access(launcher, os.X_OK)
             )
             if not plain or "/.." in folder or os.stat(launcher)[1:3] != os.stat(file)[1:3]:
                 launcher = ""
-        except OSError:
+        except (OSError, IndexError):
             launcher = ""
-    if own == 4:
+    if gate["launcher"]:
         state = vars(sys)
         if state["_base_executable"] == python and "/.safesite-" in python:  # 3.10, protected
             state["_base_executable"] = os.path.realpath(python)
