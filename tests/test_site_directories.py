@@ -80,7 +80,11 @@ def test_pythonpath_is_no_site_directory(environment: Environment) -> None:
 
 def test_an_environment_with_a_relative_name(environment: Environment) -> None:
     furnish(environment.site_packages, "own")
-    code = "import sys; print(sys.path, sys.prefix, sys.executable)"
+    child = "import os, sys; print(os.path.realpath(sys.prefix))"
+    code = (
+        "import subprocess, sys; print(sys.path, sys.prefix, flush=True);"
+        f"subprocess.run([sys.executable, '-c', {child!r}])"
+    )
     python = "../venv/bin/python"
     stock = environment.run(python, "-c", code)
     launched = environment.run(python, "-S", "-m", "safesite", "-c", code)

@@ -293,7 +293,10 @@ EDITED: dict[str, tuple[tuple[str, ...], str]] = {
     "names": (("log(sorted(globals()))",), ""),
     "source": (("def f(): return 1\r", "import linecache; log(list(linecache.cache))"), ""),
     "flags": (("import sys; log(sys.flags.inspect, sys.flags.interactive, sys.ps1, sys.ps2)",), ""),
-    "environment": (("import os; log(sorted(os.environ.items()))",), ""),
+    "environment": (
+        ("import os; log(sorted(x for x in os.environ.items() if x[0][:4] != 'SAFE'))",),
+        "",
+    ),
     "children": (("import os; log(os.popen('echo $PYTHONINSPECT').read())",), ""),
     "future": (
         (
