@@ -615,7 +615,7 @@ for shorten in lambda path: os.path.abspath(path + "/."), os.path.realpath:
     start = [shorten(sys.executable), *sys.argv[2:]]
     print(subprocess.run(start, env=eval(sys.argv[1]), capture_output=True, text=True))
 """
-TOLD = "[sys.executable, sys.prefix, sys.flags.utf8_mode]"
+TOLD = "[sys.executable, sys.prefix, 'utf8' in sys._xoptions]"
 
 
 @pytest.mark.rotated
@@ -625,7 +625,7 @@ def test_a_variable_says_what_a_shortened_path_is_of(served: Environment) -> Non
     expected = [launcher(served), str(served.prefix)]
     for options in ([], ["-B"], ["-X", "utf8"], ["-Bs", "-W", "error"]):
         ours = served.launched("-c", SHORTENED, "None", *options, *code).out
-        told = f"stdout={str([*expected, int('utf8' in options)]) + chr(10)!r}"
+        told = f"stdout={str([*expected, 'utf8' in options]) + chr(10)!r}"
         assert [told in line for line in ours.splitlines()] == [True, True], ours
     for given, options in (
         ("None", ["-I"]),
