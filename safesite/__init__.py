@@ -182,8 +182,7 @@ def cover_children():
 
         protection.tell_undone(sys.prefix)
     if launcher:
-        gate["launcher"] = sys.executable = os.environ["SAFESITE_EXECUTABLE"] = launcher
-        keep_path(launcher)
+        name_launcher(launcher)
         sys.orig_argv[:] = [launcher] + words[1 : at - own] + words[at - bool(gate["flags"]) :]
     else:
         from safesite import children
@@ -191,12 +190,13 @@ def cover_children():
         children.cover(python, words, at)
 
 
-def keep_path(launcher):
+def name_launcher(launcher):
     # type: (str) -> None
-    # Have os.path.normpath leave the launcher's path as it is.
+    # Have sys.executable name the launcher, and os.path.normpath leave its path as it is.
     #
     # So does abspath then: virtualenv and tox remember, by that, what they have learned of an
     # interpreter, and the launcher's own file is the same for all.
+    gate["launcher"] = sys.executable = os.environ["SAFESITE_EXECUTABLE"] = launcher
     original, normal = os.path.normpath, (launcher, launcher.replace("/./", "/", 1))
 
     def normpath(path):

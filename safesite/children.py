@@ -23,7 +23,7 @@ def cover(python: str, words: "list[str]", at: int) -> None:
     """
     if os.name != "posix":
         return
-    launcher = safesite.gate["launcher"] or find(python)
+    launcher = find(python)
     if not launcher:
         from safesite.keep import say
 
@@ -31,11 +31,11 @@ def cover(python: str, words: "list[str]", at: int) -> None:
             "safesite: there is no interpreter launcher for this Python, so sys.executable is "
             "empty: no child process can be started by it (launcher)"
         )
-    safesite.gate["launcher"] = sys.executable = launcher
-    os.environ["SAFESITE_EXECUTABLE"] = launcher
-    safesite.keep_path(launcher)
+        safesite.gate["launcher"] = sys.executable = ""
+        return
+    safesite.name_launcher(launcher)
     options = python_options(len(words) - at)
-    if options is not None and launcher:
+    if options is not None:
         sys.orig_argv[:] = [launcher, *without_no_site(options), *words[at:]]
 
 

@@ -103,9 +103,11 @@ def enter(told: "dict[str, Any]") -> None:
     else:
         site.main()
     safesite.gate.update(python=sys.executable, launcher=told["launcher"], words=sys.orig_argv[:])
-    sys.executable, sys.orig_argv[:] = told["launcher"] or sys.executable, told["orig_argv"]
+    sys.orig_argv[:] = told["orig_argv"]
     if told["launcher"]:
-        safesite.keep_path(told["launcher"])
+        safesite.name_launcher(told["launcher"])
+    elif told["launcher"] is not None:
+        sys.executable = ""  # as that of its maker, for which there is none
     if told["path_entry"] is not None and sys.version_info >= (3, 12):
         safesite.add_path_entry(told["path_entry"])
 

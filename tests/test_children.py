@@ -543,6 +543,10 @@ def test_a_name_that_no_launcher_has(environment: Environment) -> None:
     outcome = environment.run(folder / "mypython", "-S", "-m", "safesite", "-c", code)
     assert (outcome.code, outcome.err) == (0, f"{NONE}\n")
     assert outcome.out == f"'' {environment.prefix}\n"
+    inner = subinterpreter(environment, "import sys; print([sys.executable])")
+    code = f"{inner}\nimport os.path; print(os.path.normpath(''), flush=True)"
+    outcome = environment.run(folder / "mypython", "-S", "-m", "safesite", "-c", code)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "['']\n.\n", f"{NONE}\n")
 
 
 @pytest.mark.rotated
