@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_TOLD = 20  # lines and policies of which a start says why they grant nothing
 HEXADECIMAL = frozenset("0123456789abcdef")
+GUARDED = ("build", "resolve", "connect", "listen", "read", "write", "run", "load")
 
 
 def decide(
@@ -53,7 +54,7 @@ def about(
         return
     for start, text in lines_with(policy.data, word):
         words = words_of(text)
-        if words[1:2] == [word[1:].decode()]:
+        if words[1:2] == [word[1:].decode()] and words[0] != "guard":
             fault = fault_of(words)
             if fault:
                 tell(startup, policy, policy.data.count(b"\n", 0, start), fault)
@@ -97,7 +98,7 @@ def fault_of(words: "list[str]") -> str:
     """Return what is wrong with the words of an entry, "" if nothing is."""
     keyword, pins = words[0], words[2:]
     if keyword not in ("allow", "allow-line", "deny"):
-        return f"unknown keyword {keyword[:20]!a}"
+        return guard_fault(words) if keyword == "guard" else f"unknown keyword {keyword[:20]!a}"
     if len(words) < 2:
         return "no name"
     if keyword == "deny":
@@ -107,6 +108,13 @@ def fault_of(words: "list[str]") -> str:
     if (keyword == "allow-line") != (len(pins) == 1):
         return "allow has modules, and allow-line has none"
     return ""
+
+
+def guard_fault(words: "list[str]") -> str:
+    """Return what is wrong with a guard line; of its target, `grants` says that."""
+    if len(words) != 4 or words[1] != "allow":
+        return "guard has the word allow, a kind and a target"
+    return "" if words[2] in GUARDED else f"unknown kind {words[2][:20]!a}"
 
 
 def is_pin(word: str) -> bool:

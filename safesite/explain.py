@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
-from safesite import keep, sarif, scan, trust, writers
+from safesite import core, grants, keep, refused, sarif, scan, trust, writers
 
 if TYPE_CHECKING:
     from safesite.findings import Finding, Report
@@ -42,7 +42,7 @@ def main(name: str, args: list[str], path: list[str]) -> int:
         keep.say(f"safesite: {keep.place(exc.path)}: {exc.reason} ({exc.slug})")
         return 2
     if name == "--pending":
-        show(pending(report))
+        show(pending(report, pending_of_guard(report)))
     elif options.json:
         show(writers.json_text(report))
     elif options.sarif:
@@ -93,18 +93,47 @@ def own_command() -> list[str]:
     return words if fine else ["safesite"]
 
 
-def pending(report: Report) -> str:
-    """Return the numbered refusals, one a line, and how to go on."""
+def pending(report: Report, of_guard: list[str] | None) -> str:
+    """Return the numbered refusals, one a line, those of the guard, and how to go on."""
     lines = []
     for finding in report.findings:
         if finding.number is not None:
             where = keep.place(finding.file, finding.line)
             text = f"{finding.kind}: {keep.quoted(finding.text)} ({finding.slug})"
             lines.append(f"safesite: [{finding.number}] {where}: {text}\n")
-    if not lines:
+    if not lines and of_guard == []:
         return "safesite: nothing is refused that nobody has reviewed\n"
-    command = " ".join(map(keep.shell_quoted, own_command()))
-    return "".join(lines) + f"safesite: to see more: {command} --explain; then --allow or --deny\n"
+    if lines:
+        command = " ".join(map(keep.shell_quoted, own_command()))
+        lines.append(f"safesite: to see more: {command} --explain; then --allow or --deny\n")
+    return "".join([*lines, *(of_guard or ())])
+
+
+def pending_of_guard(report: Report) -> list[str] | None:
+    """Return what the guard has refused and no policy allows by now; None if it cannot be told."""
+    try:
+        found = refused.read()
+    except OSError as exc:
+        place = keep.place(str(exc.filename or refused.path()))
+        keep.say(f"safesite: {place}: {exc.strerror or ascii(str(exc))} (guard)")
+        return None
+    still = [r for r in found if grants.covering(report.guard, r.kind, r.target) is None]
+    lines = [line for refusal in still for line in told_of_guard(refusal)]
+    if lines:
+        policy = keep.place(core.user_policy())
+        lines.append(f"safesite: to allow what the guard refused: add its line to {policy}\n")
+    return lines
+
+
+def told_of_guard(refusal: refused.Refusal) -> list[str]:
+    """Return what is told of one refusal of the guard: what, and the line that would allow it."""
+    package, kind = writers.plain(refusal.package), writers.plain(refusal.kind)
+    place, time = map(writers.unmistakable, (refusal.place, refusal.time))
+    by = f"by {place}, " if refusal.place else ""
+    what = f"{kind}: {keep.quoted(refusal.target, 240)}, {by}{time}"
+    told = [f"safesite: {package}: refused {what} (guard)\n"]
+    line = grants.line(refusal.kind, refusal.target)
+    return [*told, f"safesite:   {line}\n"] if 0 < len(line) <= writers.LONGEST else told
 
 
 def show(text: str) -> None:

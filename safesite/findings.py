@@ -7,6 +7,10 @@ write it.  Loaded by the commands alone, never by a start.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from safesite.grants import Grant
 
 # What becomes of a startup file, a line of it or a customize module, the worst first.
 DECISIONS = {
@@ -99,6 +103,7 @@ class PolicyFile:
 class Report:
     """All that `--explain` tells.
 
+    ``guard``: the guard lines of the policies that count, in whatever mode a start is.
     ``path``: sys.path as a start would have it.  ``protected``: whether --protect has been here,
     None where there is no environment to protect.  ``problems``: why it is not the whole truth.
     """
@@ -112,6 +117,7 @@ class Report:
     path: list[str] = field(default_factory=list)
     site_directories: list[str] = field(default_factory=list)
     policies: list[PolicyFile] = field(default_factory=list)
+    guard: list[Grant] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

@@ -117,8 +117,9 @@ def find_customize(
 # Policies: where they lie, whether they count, and which are about a line.
 #
 # A policy is text, an entry a line: ``allow NAME line=SHA256 MODULE=SHA256 ...``, ``allow-line
-# NAME line=SHA256``, ``deny NAME``; a word that begins with ``#`` begins a comment.  To read one
-# may cost a start one percent: what most do without is in `trust`, `entries` and `pins`.
+# NAME line=SHA256``, ``deny NAME``; a word that begins with ``#`` begins a comment.  A line ``guard
+# allow KIND TARGET`` says nothing to a start, only to `grants`.  To read a policy may cost a start
+# one percent: what most do without is in `trust`, `entries` and `pins`.
 
 
 class Policy:
@@ -213,7 +214,7 @@ def environments_above(path: str) -> "list[str]":
 
 def looks_whole(data: bytes) -> bool:
     """Return whether each line of a policy begins with a keyword, or is empty or a comment."""
-    starts = (b"\nallow ", b"\nallow-line ", b"\ndeny ", b"\n#", b"\n\n")
+    starts = (b"\nallow ", b"\nallow-line ", b"\ndeny ", b"\nguard allow ", b"\n#", b"\n\n")
     return sum(map(data.count, starts)) == data.count(b"\n") - 1
 
 

@@ -19,7 +19,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import safesite
-from safesite import __version__, core, names, pins, protection, trust
+from safesite import __version__, core, grants, names, pins, protection, trust
 from safesite.facts import Start
 from safesite.facts import find as find_facts
 from safesite.findings import Finding, Module, PolicyFile, Report
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from safesite.core import Record
+    from safesite.grants import Grant
 
 MOST_FINDINGS = 5000  # lines that are told
 CUSTOMIZE = ("sitecustomize", "usercustomize")
@@ -187,7 +188,10 @@ class Scan:
         self.find_lines()
         self.find_other_files()
         report.findings = sorted(self.findings, key=lambda f: (self.place_of(f.file), f.line))
-        report.policies = list(self.look_at_policies())
+        for policy, guard in self.look_at_policies():
+            report.guard += guard
+            if startup.shown != "allow":  # in which a start heeds no policy
+                report.policies.append(policy)
         report.facts = find_facts(self.start(site, report), self.owners.claimed_twice)
         report.problems = [*self.problems, *self.owners.problems]
         return report
@@ -345,25 +349,24 @@ class Scan:
             return "by a policy"
         return f"by {MODE_SAYS[self.startup.shown]}"
 
-    def look_at_policies(self) -> Iterator[PolicyFile]:
-        """Yield what is to be said of each policy."""
-        if self.startup.shown == "allow":
-            return
+    def look_at_policies(self) -> Iterator[tuple[PolicyFile, list[Grant]]]:
+        """Yield what is to be said of each policy, and its guard lines if it counts."""
         keep, entries = self.startup.part("keep"), self.startup.part("entries")
         for path in keep.policy_places():
             try:
                 policy = trust.read(path)
             except trust.Ignored as exc:
-                yield PolicyFile(path, f"{exc.reason}: {exc.path}")
+                yield PolicyFile(path, f"{exc.reason}: {exc.path}"), []
                 continue
-            faults = tuple(entries.faults(policy.data))
+            guard, bad = grants.parse(policy.path, policy.data[1:])
+            faults = tuple(sorted({**dict(bad), **dict(entries.faults(policy.data))}.items()))
             number = sum(
                 1 for line in policy.data.split(b"\n") if line.strip()[:1] not in (b"", b"#")
             )
             ignored = ""
             if keep.lies_with_packages(self.startup, policy):
-                ignored = "packages can write it"
-            yield PolicyFile(path, ignored, number - len(faults), faults)
+                ignored, guard = "packages can write it", []
+            yield PolicyFile(path, ignored, number - len(faults), faults), guard
 
     def start(self, site: Any, report: Report) -> Start:
         """Return what the facts are looked for in."""

@@ -15,12 +15,14 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from safesite import entries
 from safesite.findings import DECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from safesite.findings import Fact, Finding, Owner, PolicyFile, Report
+    from safesite.grants import Grant
 
     Json = dict[str, object]
 
@@ -203,6 +205,7 @@ def table(report: Report, *, width: int, colours: bool) -> str:
     write_head(page, report)
     write_files(page, report.findings)
     write_policies(page, report.policies)
+    write_guard(page, report.guard)
     write_facts(page, report.facts)
     write_problems(page, report.problems)
     write_summary(page, report)
@@ -324,11 +327,19 @@ def write_policies(page: Page, policies: list[PolicyFile]) -> None:
     if policies:
         page.title("policies")
     for policy in policies:
-        entries = count(policy.entries, "entry", "entries")
-        state = f"ignored, {brief(policy.ignored)}" if policy.ignored else entries
+        number = count(policy.entries, "entry", "entries")
+        state = f"ignored, {brief(policy.ignored)}" if policy.ignored else number
         page.add(f"{full_path(policy.path)}: {state}", 2)
         for line, text in policy.faults:
             page.add(f"line {line}: {brief(text)}", 4)
+
+
+def write_guard(page: Page, guard: list[Grant]) -> None:
+    if guard:
+        page.title("guard")
+    for grant in guard:
+        where = f"{full_path(grant.policy)}:{grant.line}"
+        page.add(f"{where}: {plain(grant.kind)} {cut(entries.encode(grant.target))}", 2)
 
 
 def write_facts(page: Page, facts: list[Fact]) -> None:
@@ -375,6 +386,7 @@ def json_text(report: Report) -> str:
     site_directories: the folders whose startup files were looked at.
     policies: each policy's path; why it is ignored, "" if it is not; the number of its entries;
     its faults, each with line and text.
+    guard: what install-time code may do without a question: policy, line, kind and target.
     findings: see `findings.Finding`; line is 0 for a whole file, number is null without one.
     facts: other ways into a start, without a verdict: slug, file and text.
     problems: why this is not the whole truth, a text each.
@@ -394,6 +406,7 @@ def json_text(report: Report) -> str:
         "path": report.path,
         "site_directories": report.site_directories,
         "policies": [policy_json(policy) for policy in report.policies],
+        "guard": [grant._asdict() for grant in report.guard],
         "findings": [finding_json(finding) for finding in report.findings],
         "facts": [{"slug": f.slug, "file": f.file, **text_json(f.text)} for f in report.facts],
         "problems": report.problems,

@@ -762,6 +762,7 @@ CONTENTS = {
     "unended": (b"# ours\ndeny a.pth", 0o640),
     "dos": (b"# ours\r\ndeny a.pth\r\n\r\n", 0o600),
     "bad": (b"alow x\n\xff\xfe\0\x85\n\tdeny\ta.pth\ndeny a b\nallow foo.pth line=1\n", 0o640),
+    "guard": (b"guard allow run /a # why\r\n\tguard\tallow build x\nguard allow x\n", 0o600),
     "order": (b"deny c.pth\ndeny a.pth\ndeny b.pth\ndeny a.pth\n", 0o444),
 }
 
@@ -884,6 +885,8 @@ def test_pruning_takes_out_what_allows_nothing_here(
         f"allow-line elsewhere.pth {entry}",
         f"allow-line {other.site_packages}/foo.pth {entry}",
         "allow nonsense",
+        f"guard allow run {gone}",
+        "guard allow read /allow.pth  # ours",
     ]
     stale = [f"{old}  # \x1b[2J", f"allow-line {gone} {entry}", f"allow-line {foo} {entry}"]
     shown_stale = [line.replace("\x1b", "\\x1b") for line in stale]

@@ -581,6 +581,11 @@ TEXTS = {
     "Allow%b\n": None,
     "\ufeff%b\n": None,
     "%b\n\0\n\0\0": True,
+    "guard allow run /foo.pth\n%b\nguard allow read foo.pth\n": True,
+    "guard %b\n": None,
+    "guard allow %b\n": None,
+    "guard allow run foo.pth\n": None,
+    "guard deny foo.pth\n": None,
     "": None,
     "\n\n": None,
 }
@@ -589,6 +594,16 @@ TEXTS = {
 @pytest.mark.parametrize("text", TEXTS, ids=ascii)
 def test_what_a_text_says(deciding: core.Startup, text: str) -> None:
     assert said(deciding, text.replace("%b", PERMIT).encode()) is TEXTS[text]
+
+
+def test_a_start_looks_no_closer_for_a_guard_line() -> None:
+    fine = b"deny x\nguard allow run /x\n\n# ours\nguard\tallow\tbuild x\n"
+    assert keep.looks_whole(keep.Policy("/p", fine, []).data)
+    assert list(entries.faults(fine)) == []
+    for bad in (b"guard", b"guard deny x", b"guards allow run /x", b"Guard allow run /x"):
+        data = keep.Policy("/p", fine + bad, []).data
+        assert not keep.looks_whole(data)
+        assert [number for number, _ in entries.faults(data)] == [6]
 
 
 def test_words_may_be_separated_by_tabs(deciding: core.Startup) -> None:
