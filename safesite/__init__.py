@@ -137,13 +137,16 @@ def enter_site():
         alternative.take_over()
     gate["base"] = sys.path[:]
     watch_imports()
+    if names is None or b"SAFESITE_GUARD" in names:  # also under -E and -I: it grants nothing
+        load_past_the_program("guard").enter()
     if gate["flags"]:
         from safesite import run
 
         run.heed_flags(site)
     else:
         site.main()
-    if gate["launcher"] or gate["core"] is None or gate["core"].startup.mode != "allow":
+    core = gate["core"]
+    if gate["launcher"] or core is None or core.startup.mode != "allow" or gate["guard"]:
         cover_children()
     else:
         gate["python"] = sys.executable  # stock Python is what runs all
@@ -320,9 +323,10 @@ def others_may_customize():
 # once the gate is open; core: once it decides; in_main: site.main is running.  For subinterpreters:
 # argv, path_entry (the target's own), base (sys.path before site).  For children: launcher, flags
 # (of the one that has started this); python (the interpreter itself) and words (its command line),
-# None before they are covered.  A dict: a class costs 0.2 %.
+# None before they are covered.  guard: what `guard` wants called when the program begins and fails.
+# A dict: a class costs 0.2 %.
 gate = dict.fromkeys(
-    ("mode", "behind", "core", "in_main", "path_entry", "launcher", "flags", "python", "words")
+    "mode behind core in_main path_entry launcher flags python words guard".split()  # noqa: SIM905
 )  # type: dict[str, Any]
 gate.update(stock={}, stubs={})
 
@@ -586,8 +590,12 @@ def as_program(call, *args):
     # type: (Any, *Any) -> None
     # Call what runs the program; its exceptions leave as if nothing of safesite were below it.
     try:
+        if gate["guard"]:
+            gate["guard"]()
         call(*args)
     except BaseException as exc:
+        if gate["guard"]:
+            gate["guard"](exc)
         # Plain exits need nothing.
         told = type(exc) is not SystemExit or type(exc.code) is str or sys.flags.inspect
         if told or os.environ.get("PYTHONINSPECT"):

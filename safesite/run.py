@@ -65,6 +65,8 @@ options:
   --deny NAME ...     keep on refusing, and no longer report it
   --prune             take out of a policy what allows nothing here any more
                       (with --system or --policy FILE; --yes instead of questions)
+  --guard[=MODE]      ask before what is installed runs code, and before that reaches out; MODE is
+                      ask, watch (only the latter) or deny (only wheels); a target follows
   --protect VENV      have each Python of an environment start under safesite, whoever starts it
   --unprotect VENV    put back what was there
   -h, --help          print this and exit
@@ -74,6 +76,7 @@ environment:
   SAFESITE_MODE   refuse (default), quiet, warn, allow or skip
   SAFESITE_POLICY a policy, before /etc/safesite/policy and ~/.config/safesite/policy
   SAFESITE_LOG    a file to which each refusal is appended as a line of JSON
+  SAFESITE_GUARD  ask, watch or deny, as --guard
 """
 
 
@@ -104,8 +107,13 @@ def enter_otherwise(part: "str | None") -> None:
     if sys.flags.no_site:
         safesite.gate["base"] = sys.path[:]
         safesite.watch_imports()
+        guarded = bool(os.environ.get("SAFESITE_GUARD"))
+        if guarded:
+            safesite.load_past_the_program("guard").enter()
         with site._safesite():
-            site.main()
+            heed_flags(site)
+        if guarded:
+            safesite.cover_children()  # a build's are not to do without safesite
 
 
 def main(argv: "list[str]") -> None:
@@ -132,9 +140,10 @@ def heed_flags(site: "Any") -> None:
 
     Under -S nothing is added to that; the alternative ``site`` is there, and so are its builtins.
     """
-    if "x" in safesite.gate["flags"]:
+    flags = safesite.gate["flags"] or ""
+    if "x" in flags:
         safesite.compiled = compiled_from_second_line
-    if "S" not in safesite.gate["flags"]:
+    if "S" not in flags:
         site.main()
         return
     site.setquit()
@@ -160,6 +169,8 @@ def run_option(option: str, args: "list[str]") -> None:
         if not sys.flags.no_site:
             fail(LATE)
         start_on(value, args, words)
+    elif name == "--guard":
+        start_guarded(value if equals else "ask", args)
     elif option in ("-h", "--help"):
         sys.stdout.write(USAGE)
     elif option in ("-V", "--version"):
@@ -177,6 +188,18 @@ def run_option(option: str, args: "list[str]") -> None:
         from safesite.keep import quoted
 
         fail(f"unknown option {quoted(option)}; see --help (usage)")
+
+
+def start_guarded(mode: str, args: "list[str]") -> None:
+    """Start what follows ``--guard`` on the same command line, with the variable in its place."""
+    if mode not in ("ask", "watch", "deny"):
+        fail("--guard is ask, watch or deny; see --help (usage)")
+    if not sys.platform.startswith("linux"):
+        fail("--guard is for Linux alone (guard)")
+    if not sys.flags.no_site and not hasattr(sys.modules["site"], "_safesite"):
+        fail(LATE)
+    os.environ["SAFESITE_GUARD"] = mode
+    start_on(safesite.gate["python"] or sys.executable, args, 1 + len(args))
 
 
 def start_file(path: str, args: "list[str]") -> None:
@@ -317,7 +340,12 @@ def leave_to_python(path: str, args: "list[str]") -> None:
 
 
 def become_python(args: "list[str]") -> None:
-    """Become the interpreter itself, with the name that this one was started by."""
+    """Become the interpreter itself, with the name that this one was started by.
+
+    Returns under the guard: what fails to compile in here may not do so in there.
+    """
+    if safesite.gate["guard"]:
+        return
     python = safesite.gate["python"] or sys.executable  # None beside a patch
     os.execv(python, [(safesite.gate["words"] or sys.orig_argv)[0], *args])
 
@@ -420,6 +448,8 @@ def run_stdin(name: str, args: "list[str]") -> None:
         from safesite import repl
 
         add_path_entry("")
+        if safesite.gate["guard"]:
+            safesite.gate["guard"]()
         repl.run(new_main())
         return
     try:

@@ -21,7 +21,9 @@ class Session:
     code: int
 
 
-def talk(command: list[str], env: dict[str, str], cwd: Path, lines: list[str]) -> Session:
+def talk(
+    command: list[str], env: dict[str, str], cwd: Path, lines: list[str], prompt: str = ">>> "
+) -> Session:
     """Start a command, and type each line when it has shown the prompt once more."""
     pid, terminal = pty.fork()
     if pid == 0:
@@ -32,9 +34,9 @@ def talk(command: list[str], env: dict[str, str], cwd: Path, lines: list[str]) -
     waiting = list(lines)
     typed = 0
     while time.monotonic() < deadline:
-        if waiting and shown.count(b">>> ") > typed:
+        if waiting and shown.count(prompt.encode()) > typed:
             os.write(terminal, waiting.pop(0).encode() + b"\r")
-            typed = shown.count(b">>> ")
+            typed = shown.count(prompt.encode())
         if not select.select([terminal], [], [], 0.1)[0]:
             continue
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import policies
 import pytest
+import terminal
 from environments import PACKAGE, TIMEOUT
 from interpreters import Interpreter
 
@@ -60,6 +61,27 @@ def test_the_transcripts(interpreter: Interpreter) -> None:
                 (folder / ".config" / "safesite" / "policy").unlink()
             output = run_here(command, folder, interpreter)
             assert shows(shown, output), f"{command}:\n{output}"
+
+
+@pytest.mark.rotated
+def test_the_transcript_at_a_terminal(interpreter: Interpreter, tmp_path: Path) -> None:
+    block = re.search(r"```terminal\n\$ cat (\S+)\n(.*?)\$ (.*?)\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    path, source, command, shown = block.groups()
+    script = tmp_path / path
+    script.parent.mkdir()
+    script.write_text(source)
+    (script.parent / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
+    (tmp_path / "safesite").symlink_to(PACKAGE)
+    subprocess.run([interpreter.path, "-m", "venv", "venv"], cwd=tmp_path, check=True)
+    answers = re.findall(r"\[N\]o (\w*)$", shown, re.MULTILINE)
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    words = [str(tmp_path / command.split()[0]), *command.split()[1:]]
+    session = terminal.talk(words, env, tmp_path, answers, prompt="[N]o ")
+    assert session.code == 1
+    # A question has a line of its own, whatever stood there before.
+    printed = "".join(line.rstrip() + "\n" for line in session.shown.split("\n") if line.strip())
+    assert shows(shown, printed), printed
 
 
 def test_the_table_of_modes_has_every_mode() -> None:

@@ -1,0 +1,500 @@
+"""``--guard``: ask before an install runs code, and before that code reaches out.
+
+`enter` is called, where SAFESITE_GUARD is set, before ``site`` builds sys.path.  The first such
+process forks: the parent becomes the broker, which asks (`safesite.broker`), and the child goes on.
+What this process is to be, its command line says: a build, or a program that is trusted, as pip is.
+
+A build is announced to the broker before any of its code runs; what it then does goes through the
+hook of `safesite.watch`, in its child processes too.  A trusted program is left alone, but that the
+Pythons it starts are started under safesite, whichever environment is theirs.
+
+Runs where the guard is on, and may use the whole standard library.  The code of a build runs in the
+same process later: what is in here then is of no use to it.
+"""
+
+from __future__ import annotations
+
+# Each process of a build pays for what is imported here: neither typing nor socket nor sysconfig.
+import importlib
+import marshal
+import os
+import sys
+from _frozen_importlib import module_from_spec
+from _frozen_importlib_external import PathFinder
+from _json import encode_basestring_ascii
+from _socket import AF_UNIX, SOCK_STREAM
+from _socket import socket as new_socket
+from types import ModuleType
+
+import safesite
+from safesite import keep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+MODES = ("ask", "watch", "deny")
+GONE = "refused, as what would ask is gone (guard)"
+RUN = "SAFESITE_GUARD_RUN"  # the broker's folder; in a build also its number: FOLDER/NUMBER
+PATH = "SAFESITE_GUARD_PATH"  # a PYTHONPATH that does not count before the hook is in place
+ENVIRONMENTS = ("build-env-", "pip-build-env-")  # begin the names of build environments in TMPDIR
+HOOKS = (
+    *("build_editable", "build_sdist", "build_wheel", "get_requires_for_build_wheel"),
+    "prepare_metadata_for_build_wheel",
+)
+FOLDER_OPTIONS = (
+    *("-b", "-d", "--bdist-dir", "--build-base", "--build-lib", "--build-temp", "--dist-dir"),
+    *("-e", "--egg-base", "--record"),
+)
+
+
+class Start:
+    """The start of a build: what is to run, in the question's words, where, and what is its own."""
+
+    def __init__(self, what: str, project: str, folders: Iterable[str] = ()) -> None:
+        self.what, self.project, self.folders = what, project, list(folders)
+
+
+# The way in.
+
+
+def enter() -> None:
+    """Find out what this process is, ask where it is a build, and prepare what is to be watched.
+
+    Ends the process where the answer is no.
+    """
+    mode = os.environ.get("SAFESITE_GUARD", "")
+    if not mode:
+        return
+    if not sys.platform.startswith("linux"):
+        end("the guard is for Linux alone (guard)")
+    if mode not in MODES:
+        say(f"SAFESITE_GUARD: unknown value {keep.quoted(mode)}, so deny is used (guard)")
+        mode = os.environ["SAFESITE_GUARD"] = "deny"
+    late_path = os.environ.pop(PATH, None)
+    folder, number = run_of(os.environ.get(RUN, ""))
+    if has_broker(folder):
+        pass
+    elif number or is_private(folder):
+        end(GONE)
+    else:
+        from safesite import broker
+
+        try:
+            folder = os.environ[RUN] = broker.supervise(mode)
+        except OSError as exc:
+            end(f"there is no place to ask from: {keep.quoted(str(exc), 240)[1:-1]} (guard)")
+    if number:
+        details = ask_broker(folder, "join", int(number))
+    else:
+        start = find_start(sys.argv[1:])
+        if start is None:
+            safesite.gate["guard"] = Trusted().begin
+            return
+        details = ask_broker(folder, "build", start.what, start.project, start.folders)
+    if isinstance(details, str):
+        end(details)
+    os.environ[RUN] = f"{folder}/{details['id']}"
+    safesite.gate["guard"] = Build(folder, details, late_path).begin
+
+
+def run_of(value: str) -> tuple[str, str]:
+    """Return the broker's folder, and the number of the build that this is a process of, if any."""
+    folder, _, number = value.rpartition("/")
+    is_number = number.isascii() and number.isdecimal() and len(number) < 10
+    return (folder, number) if is_number else (value, "")
+
+
+def is_private(folder: str) -> bool:
+    """Return whether a folder is there, this user's, and closed to all others."""
+    try:
+        status = os.lstat(folder)
+    except (OSError, ValueError):
+        return False
+    return status.st_uid == os.geteuid() and status.st_mode & 0o170777 == 0o040700
+
+
+def has_broker(folder: str) -> bool:
+    """Return whether a broker of this user's answers in a folder."""
+    try:
+        connect(folder).close()
+    except (OSError, ValueError):
+        return False
+    return is_private(folder)
+
+
+def connect(folder: str) -> Any:
+    """Return a connection to the broker; raises OSError."""
+    connection = new_socket(AF_UNIX, SOCK_STREAM)  # the module socket is a hundredth of a build
+    try:
+        connection.connect(folder + "/ask")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def ask_broker(folder: str, *words: object) -> Any:
+    """Return the broker's answer: the details of a build, or the sentence that refuses it."""
+    try:
+        connection, data = connect(folder), b""
+        connection.sendall(as_json(words).encode("ascii") + b"\n")
+        while more := connection.recv(65536):
+            data += more
+        connection.close()
+        return marshal.loads(data)  # noqa: S302 - the broker is this user's own process
+    except (OSError, ValueError, EOFError):
+        return GONE
+
+
+def as_json(value: object) -> str:
+    """Return texts, numbers and lists of them as JSON; the module json is dear."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(as_json, value))}]"
+    return encode_basestring_ascii(value) if isinstance(value, str) else str(value)
+
+
+def say(text: str) -> None:
+    keep.say("safesite: " + text)
+
+
+def end(sentence: str) -> None:
+    """Say why this process ends, and end it: no code of a package has run."""
+    say(sentence)
+    sys.exit(1)
+
+
+# What a command line starts.
+
+
+def find_start(words: list[str]) -> Start | None:
+    """Return the build that safesite's command line, without its own words, starts; or None.
+
+    That is a runner of PEP 517 hooks, of pip, build or tox, or a ``setup.py``.
+    """
+    while words[:1] == ["--"]:
+        words = words[1:]
+    if not words:
+        return None
+    word, args = words[0], words[1:]
+    if word[:2] == "-c":
+        code, args = (word[2:], args) if word[2:] else ("".join(args[:1]), args[1:])
+        return start_of_code(code, args)
+    return start_of_file(word, args) if word[:1] != "-" else None
+
+
+def start_of_code(code: str, args: list[str]) -> Start | None:
+    """Return the build that ``-c CODE`` is: so pip runs ``setup.py``, and others hooks."""
+    if "setup.py" in code and ("setuptools" in code or "distutils" in code):
+        return setup_start(os.getcwd(), args)
+    named = [hook for hook in HOOKS if hook in code]
+    return Start(named[0], os.getcwd()) if named else None
+
+
+def start_of_file(path: str, args: list[str]) -> Start | None:
+    """Return the build that a script is."""
+    folder, name = os.path.split(path)
+    above = os.path.basename(folder)
+    if name == "setup.py":
+        return setup_start(folder or os.getcwd(), args)
+    if name == "_in_process.py" and above in ("_in_process", "in_process") and len(args) > 1:
+        return Start(args[0], os.getcwd(), (args[1], *folders_of_hook(args[1])))
+    if name == "_backend.py" and above == "pyproject_api":
+        return Start("its build backend", os.getcwd())
+    return None
+
+
+def setup_start(folder: str, args: list[str]) -> Start:
+    """Return the start of a ``setup.py`` in a folder."""
+    command = next((word for word in args if word[:1] != "-"), "")
+    return Start(f"setup.py {command}".rstrip(), os.path.abspath(folder), given_folders(args))
+
+
+def given_folders(args: list[str]) -> Iterable[str]:
+    """Yield the folders that a command line of setuptools says to write into."""
+    for number, word in enumerate(args):
+        name, equals, value = word.partition("=")
+        if name in FOLDER_OPTIONS:
+            value = value if equals else "".join(args[number + 1 : number + 2])
+            yield os.path.dirname(value) if name == "--record" else value
+
+
+def folders_of_hook(control: str) -> list[str]:
+    """Return the folders that a hook is given, by the file that its caller has written."""
+    import json
+
+    try:
+        with open(os.path.join(control, "input.json"), encoding="utf-8") as file:
+            given = json.load(file)["kwargs"]
+        return [value for name, value in given.items() if name.endswith("_directory") and value]
+    except (OSError, ValueError, LookupError, AttributeError):
+        return []
+
+
+# A build.
+
+
+class Build:
+    """A process of a build: when its program begins, the hook is put in place."""
+
+    def __init__(self, folder: str, details: dict[str, Any], late_path: str | None) -> None:
+        self.folder, self.details, self.late_path = folder, details, late_path
+        # The code of -c is compiled when the hook is in place, which refuses what the launcher does
+        # so by, a profile function.
+        if "safesite.run" in sys.modules:
+            vars(sys.modules["safesite.run"])["compiled"] = compiled
+
+    def begin(self) -> None:
+        """Put the hook in place, of which nothing remains in here; end where that cannot be."""
+        safesite.gate["guard"] = ended
+        try:
+            leave_terminal()
+            put_off("ctypes")
+            import subprocess  # the hook replaces what it starts others by
+
+            # posix_spawn() is given os.environ as it is, of which nobody knows what it will say.
+            vars(subprocess)["_USE_POSIX_SPAWN"] = False
+
+            facts = facts_of(self.folder, self.details)
+            from safesite import apart
+
+            spaces = apart.load()
+            spaces["build"]["namespaces"].extend(spaces.values())
+            spaces["build"]["facts"].update(facts)
+            if self.late_path:
+                os.environ["PYTHONPATH"] = self.late_path
+                sys.path[:0] = self.late_path.split(os.pathsep)
+            spaces["hook"]["install"]()
+        except Exception as exc:  # noqa: BLE001 - whatever it is, no code of the package may run
+            end(f"it cannot be guarded: {keep.quoted(f'{type(exc).__name__}: {exc}', 240)} (guard)")
+
+
+def compiled(source: str | bytes, filename: str) -> Any:
+    """Compile a program by the builtin alone."""
+    return compile(source, filename, "exec", dont_inherit=True)
+
+
+DECLARING = ("BigEndianStructure", "LittleEndianStructure", "POINTER", "Structure", "Union")
+
+
+class Later(ModuleType):
+    """A module that is imported when something of it is used: some that builds import never is."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a part of the module, which does not import it yet."""
+        if name[:2] == "c_" or name in DECLARING:
+            return Part(self, name)
+        if name[:2] != "__" or name == "__all__":  # import *
+            found = vars(self.load())
+            if name in found:
+                return found[name]
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+    def load(self) -> Any:
+        """Import the module, and be like it."""
+        name = self.__name__
+        if sys.modules.get(name) is self:
+            del sys.modules[name]
+            try:
+                found = importlib.import_module(name)
+            finally:
+                sys.modules[name] = self
+            vars(self).update({key: part for key, part in vars(found).items() if key != "__spec__"})
+        return self
+
+
+class Part:
+    """A part of a module that is to be imported later: by a call, as a base, by what it has."""
+
+    def __init__(self, module: Later, name: str, lengths: tuple[Any, ...] = ()) -> None:
+        self._module, self._name, self._lengths = module, name, lengths
+
+    def _real(self) -> Any:  # what it stands for
+        found = vars(self._module.load())[self._name]
+        for length in self._lengths:
+            found *= length
+        return found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it."""
+        return self._real()(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real(), name)
+
+    def __mul__(self, other: Any) -> Any:
+        return Part(self._module, self._name, (*self._lengths, other))  # an array's type
+
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(instance, self._real())
+
+    def __mro_entries__(self, bases: object) -> tuple[Any]:
+        return (self._real(),)
+
+
+def put_off(name: str) -> None:
+    """Have a module be imported when it is used; no questions are asked before."""
+    spec = None if name in sys.modules else PathFinder.find_spec(name)
+    if spec is not None:
+        sys.modules[name] = later = module_from_spec(spec)
+        later.__class__ = Later
+
+
+def ended(exc: BaseException | None = None) -> None:
+    """Tell the hook by which status Python is about to end."""
+    status = 1
+    if isinstance(exc, KeyboardInterrupt):
+        status = -2
+    elif isinstance(exc, SystemExit):
+        status = exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+    sys.audit("safesite.status", status)
+
+
+def leave_terminal() -> None:
+    """Have no terminal to read from: what is typed there is for the questions."""
+    for number in (0, 1, 2):
+        if os.isatty(number):
+            try:
+                path = os.ttyname(number) if number else os.devnull
+                file = os.open(path, (os.O_WRONLY if number else os.O_RDONLY) | os.O_NOCTTY)
+            except OSError:  # the terminal is another container's
+                file = os.open(os.devnull, os.O_RDWR)
+            os.dup2(file, number)
+            os.close(file)
+
+
+def facts_of(folder: str, details: dict[str, Any]) -> dict[str, Any]:
+    """Return what the hook knows: see `safesite.watch.build`.
+
+    own, temp, foreign: what the build may write; prefixes: what of that belongs to a Python; sites:
+    what installing writes; readable, fast: whose files are no secret; environments: those made for
+    this build; unpacked: whether the project is the installer's copy; launchers: by which paths
+    Python is safesite's; environ: the variables as C has them, at_start: then.
+    """
+    import site
+
+    homes = home_folders()
+    temp = details["temp"]
+    prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
+    prefixes = {os.path.realpath(prefix) for prefix in prefixes}
+    others = (os.path.dirname(os.__file__), *safesite.__path__, *filter(None, sys.path))
+    readable = {*prefixes, *(os.path.realpath(path) for path in others)}
+    tops = [(name, f"{top}/{name}") for top in temp for name in os.listdir(top)]
+    readable |= {path for name, path in tops if name.startswith("pip-")}
+    own = [path for path in details["own"] if not is_above(path, homes)]
+    known = sorted(path for path in readable if not is_above(path, homes) and path not in own)
+    environ = dict(os.environb)
+    return {
+        **details,
+        "socket": folder + "/ask",
+        "own": own,
+        "prefixes": [x for x in prefixes if any(x.startswith(path + "/") for path in own)],
+        "foreign": frozenset(details["foreign"]),
+        "readable": known,
+        "fast": tuple(path + "/" for path in known),
+        "environments": [
+            path
+            for name, path in tops
+            if name.startswith(ENVIRONMENTS) and any(x.startswith(path + "/") for x in known)
+        ],
+        "sites": [*map(os.path.realpath, (*site.getsitepackages(), sys.prefix + "/bin"))],
+        "launchers": frozenset((sys.executable, sys.executable.replace("/./", "/", 1))),
+        "environ": environ,
+        "at_start": dict(environ),
+    }
+
+
+def home_folders() -> list[str]:
+    """Return this user's home folders, by the variable and by the system."""
+    import pwd
+
+    homes = {os.environ.get("HOME", "")}
+    try:
+        homes.add(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        pass
+    return [os.path.realpath(home) for home in homes if os.path.isabs(home)]
+
+
+def is_above(path: str, homes: Iterable[str]) -> bool:
+    """Return whether a folder is one of the home folders, or lies above one."""
+    return any((home + "/").startswith(path.rstrip("/") + "/") for home in homes)
+
+
+# A trusted program.
+
+
+class Trusted:
+    """A process of an installer, or of any other program that is no build."""
+
+    def begin(self) -> None:
+        """Have the Pythons that it starts be under safesite and the guard."""
+        safesite.gate["guard"] = None
+        import _posixsubprocess
+        import subprocess
+
+        original = _posixsubprocess.fork_exec
+        variables = {
+            name: value for name, value in os.environb.items() if name.startswith(b"SAFESITE_")
+        }
+
+        def fork_exec(*args: Any) -> int:
+            words, programs, close_fds, keep_fds, cwd, env, *rest = args
+            if cwd is None or all(os.path.isabs(os.fsdecode(path)) for path in programs):
+                words, programs = redirected(words, programs)
+            if env is not None:
+                env = with_variables(env, variables)
+            return original(words, programs, close_fds, keep_fds, cwd, env, *rest)
+
+        for owner in (_posixsubprocess, subprocess):
+            for name in ("fork_exec", "_fork_exec"):
+                if getattr(owner, name, None) is original:
+                    setattr(owner, name, fork_exec)
+
+
+def with_variables(env: list[bytes], variables: dict[bytes, bytes]) -> list[bytes]:
+    """Return the variables of a child with safesite's: tox hands on only those it knows."""
+    given = {entry.partition(b"=")[0] for entry in env}
+    return [*env, *(name + b"=" + variables[name] for name in variables if name not in given)]
+
+
+def redirected(words: Any, programs: Any) -> tuple[Any, Any]:
+    """Return a command line and its program, the launcher if that is another environment's Python.
+
+    A script in whose first line such a Python stands is given to the launcher.
+    """
+    program = next((path for path in map(os.fsdecode, programs) if os.path.exists(path)), "")
+    launcher = launcher_of(program)
+    if launcher:
+        return [launcher, *words[1:]], (os.fsencode(launcher),)
+    interpreter, *options = first_line(program)
+    launcher = launcher_of(interpreter)
+    if launcher:
+        return [launcher, *options, program, *words[1:]], (os.fsencode(launcher),)
+    return words, programs
+
+
+def launcher_of(program: str) -> str:
+    """Return the launcher of a Python; "" for all else, and for a Python of another version.
+
+    A launcher is a script, so it has none itself.
+    """
+    from safesite import children
+
+    real = os.path.basename(os.path.realpath(program))
+    version = real.removeprefix("python3.").rstrip("t")
+    if not (real.startswith("python3.") and version in ("10", "11", "12", "13", "14", "15")):
+        return ""
+    return "" if first_line(program)[0] else children.find(os.path.abspath(program))
+
+
+def first_line(program: str) -> list[str]:
+    """Return the words of a script's first line, an empty one if it has none."""
+    try:
+        with open(program, "rb") as file:
+            line = file.readline(1024)
+    except OSError:
+        return [""]
+    found = os.fsdecode(line[2:]).split(maxsplit=1) if line[:2] == b"#!" else []
+    return [word.strip() for word in found] or [""]

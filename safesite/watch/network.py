@@ -1,0 +1,120 @@
+"""Which hosts and sockets a build may use without being asked: none but its own processes'.
+
+Executed apart by `safesite.guard`: see the package's first lines.
+"""
+
+from _socket import AF_INET, AF_INET6, AF_UNIX
+from _socket import socket as socket_type
+
+from safesite.watch.build import want
+from safesite.watch.paths import is_own, resolve, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from safesite.watch.build import Refusal
+
+family_of: "Any" = socket_type.family  # a subclass may claim another
+PLAIN_FAMILIES = (-1, int(AF_UNIX), int(AF_INET), int(AF_INET6))
+RAW = 3
+LOCAL_NAMES = frozenset(("", "localhost", "ip6-localhost"))
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+NUMERIC = frozenset("0123456789.")
+
+
+def host_of(host: "Any") -> str:
+    """Return a host, a service or an address as text; raises TypeError for what may change."""
+    if host is None:
+        return ""
+    if type(host) is bytes:
+        return host.decode("latin-1")
+    if type(host) is str:
+        return host
+    raise TypeError
+
+
+def endpoint(host: str, port: "Any") -> str:
+    """Return HOST:PORT."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def look_up(host: "Any", port: "Any" = None) -> "Refusal":
+    """Return None if a name may be looked up, which is asked together with the connection."""
+    host = host_of(host)
+    if host.lower() in LOCAL_NAMES or ":" in host or NUMERIC.issuperset(host):
+        return None  # no name server is asked
+    service = str(port) if type(port) is int else host_of(port)
+    if service.isdecimal() and service != "0":
+        return want("connect", endpoint(host, service))
+    return want("resolve", host)
+
+
+def on_getaddrinfo(args: "Any") -> "Refusal":
+    """Decide on socket.getaddrinfo(host, port, ...)."""
+    return look_up(args[0], args[1])
+
+
+def on_gethostbyname(args: "Any") -> "Refusal":
+    """Decide on socket.gethostbyname(name)."""
+    return look_up(args[0])
+
+
+def on_gethostbyaddr(args: "Any") -> "Refusal":
+    """Decide on socket.gethostbyaddr(address)."""
+    host = host_of(args[0])
+    return None if host in LOOPBACK else want("resolve", host)
+
+
+def on_getnameinfo(args: "Any") -> "Refusal":
+    """Decide on socket.getnameinfo((host, port))."""
+    return on_gethostbyaddr(args[0])
+
+
+def on_address(args: "Any") -> "Refusal":
+    """Decide on socket.connect(socket, address), socket.sendto(...), socket.sendmsg(...)."""
+    connection, address = args
+    family = family_of.__get__(connection)
+    if address is None:
+        return None  # it is connected
+    if family == AF_UNIX:
+        return unix(host_of(address))
+    if type(address) is not tuple or family not in (AF_INET, AF_INET6):
+        return want("connect", f"socket-of-family-{family}", ascii(address)[:200])
+    host, port = host_of(address[0]), address[1]
+    if type(port) is not int:
+        raise TypeError
+    return want("connect", endpoint(host, port))
+
+
+def unix(path: str) -> "Refusal":
+    """Return None if a Unix socket is a process's of the same build."""
+    if path.startswith("\0listener-"):  # multiprocessing's, which asks for a key besides
+        return None
+    if path[:1] == "\0":
+        return want("connect", "unix-socket-" + path)
+    path = resolve(path)
+    return None if is_own(path) else want("connect", path)
+
+
+def on_bind(args: "Any") -> "Refusal":
+    """Decide on socket.bind(socket, address)."""
+    connection, address = args
+    if family_of.__get__(connection) == AF_UNIX:
+        path = host_of(address)
+        return None if path[:1] in ("", "\0") else write(path)
+    if type(address) is not tuple:
+        family = family_of.__get__(connection)
+        return want("listen", f"socket-of-family-{family}", ascii(address)[:200])
+    host, port = host_of(address[0]), address[1]
+    if host in LOOPBACK and port == 0:
+        return None  # so is looked whether there is IPv6
+    return want("listen", endpoint(host or "0.0.0.0", port))  # noqa: S104 - a text
+
+
+def on_socket(args: "Any") -> "Refusal":
+    """Decide on socket.__new__(socket, family, type, protocol)."""
+    _, family, kind, _ = args
+    if family in PLAIN_FAMILIES and kind & 0xF != RAW:
+        return None
+    return want("connect", f"socket-of-family-{family}", f"of type {kind}")

@@ -1,0 +1,318 @@
+"""Which files a build may read and write without being asked.
+
+Executed apart by `safesite.guard`: see the package's first lines.
+"""
+
+from posix import getcwd, getpid, listdir, lstat, readlink
+
+from safesite.watch.build import call_own, facts, refusal, want
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from safesite.watch.build import Refusal
+
+LINK_CAP = 40
+FOLDER = 0o040000
+ABSENT = (2, 20)  # ENOENT; ENOTDIR, above it is no folder
+
+# Linux: O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND; O_TMPFILE goes with one of the first two
+WRITING = 0o1 | 0o2 | 0o100 | 0o1000 | 0o2000
+TMPFILE = 0o20200000
+
+SECRET_NAMES = frozenset(
+    (
+        *(".bash_history", ".env", ".git-credentials", ".my.cnf", ".netrc", ".npmrc", ".pgpass"),
+        *(".pypirc", ".python_history", ".yarnrc", ".zsh_history", "_netrc", "credentials"),
+        *("id_dsa", "id_ecdsa", "id_ed25519", "id_rsa"),
+    )
+)
+SECRET_FOLDERS = frozenset(
+    (
+        *(".aws", ".azure", ".docker", ".gnupg", ".kube", ".mozilla", ".password-store", ".ssh"),
+        "keyrings",
+    )
+)
+SYSTEM = ("/bin/", "/etc/", "/lib", "/nix/", "/opt/", "/sbin/", "/snap/", "/sys/", "/usr/")
+SYSTEM_SECRETS = (
+    *("/etc/docker/", "/etc/gshadow", "/etc/krb5.keytab", "/etc/kubernetes/", "/etc/shadow"),
+    *("/etc/NetworkManager/", "/etc/security/opasswd", "/etc/ssh/", "/etc/ssl/private/"),
+    *("/etc/sudoers", "/etc/wireguard/"),
+)
+LISTED = frozenset(("/", "/dev", "/home", "/proc", "/tmp", "/var", "/var/tmp"))  # noqa: S108
+DEVICES = frozenset(("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"))
+KERNEL_FILES = frozenset(
+    (
+        *("cpuinfo", "filesystems", "loadavg", "meminfo", "mounts", "self", "stat", "sys"),
+        *("thread-self", "uptime", "version"),
+    )
+)
+STARTUP_NAMES = (".pth", ".start", ".egg-link")
+
+
+# What a path is.
+
+
+def text_of(path: "Any") -> "str | None":
+    """Return a path as text, None for an open file; raises TypeError for what may change."""
+    if isinstance(path, str):
+        return "".join((path,))  # noqa: FLY002 - of a subclass what it holds, and not what it says
+    if type(path) is bytes:
+        return path.decode("utf-8", "surrogateescape")
+    if type(path) is int or path is None:
+        return None
+    raise TypeError
+
+
+def resolve(path: str, base: str = "") -> str:
+    """Return a path without links and dots, as far as it exists; raises OSError."""
+    if path[:1] != "/":
+        path = (base or getcwd()) + "/" + path
+    parts, at, links = path.split("/")[::-1], "", 0
+    while parts:
+        part = parts.pop()
+        if part == "..":
+            at = at[: at.rfind("/")] if at else ""
+        elif part not in ("", "."):
+            link = link_at(at + "/" + part)
+            if link is None:
+                at = at + "/" + part
+            else:
+                links += 1
+                at = "" if link[:1] == "/" else at
+                parts += link.split("/")[::-1]
+                if links > LINK_CAP:
+                    raise OSError
+    return at or "/"
+
+
+def link_at(path: str) -> "str | None":
+    """Return where a symbolic link leads, None if there is none."""
+    try:
+        return readlink(path)
+    except OSError:
+        return None
+
+
+def exists(path: str) -> bool:
+    """Return whether there is something, or may be."""
+    try:
+        lstat(path)
+    except OSError as exc:
+        return exc.errno not in ABSENT
+    return True
+
+
+def below(path: str, folders: "Iterable[str]") -> bool:
+    """Return whether a path without links is one of the folders, or lies below one."""
+    for folder in folders:  # noqa: SIM110 - a generator would be a frame more
+        if path == folder or path.startswith(folder + "/"):
+            return True
+    return False
+
+
+def is_own(path: str) -> bool:
+    """Return whether a path without links is the build's: its folders, or new in TMPDIR."""
+    if below(path, facts["own"]):
+        return not in_environment(path)
+    for folder in facts["temp"]:
+        if path.startswith(folder + "/"):
+            return path[len(folder) + 1 :].partition("/")[0] not in facts["foreign"]
+    return False
+
+
+def in_environment(path: str) -> bool:
+    """Return whether a path of the build's own lies in an environment, as one in the project."""
+    if below(path, facts["prefixes"]):
+        return True
+    while not facts["unpacked"] and path not in facts["own"]:
+        path = path.rpartition("/")[0]
+        if exists(path + "/pyvenv.cfg"):
+            return True
+    return False
+
+
+def is_secret(path: str) -> bool:
+    """Return whether a path without links has the name of what holds credentials."""
+    parts = path.split("/")
+    return (
+        parts[-1] in SECRET_NAMES
+        or parts[-1].startswith(".env.")
+        or not SECRET_FOLDERS.isdisjoint(parts)
+        or path.startswith(SYSTEM_SECRETS)
+    )
+
+
+def may_read(path: str) -> bool:
+    """Return whether a path without links is one that builds read."""
+    if is_own(path) and (facts["unpacked"] or not is_secret(path)):
+        return True
+    if not is_secret(path) and is_public(path):
+        return True
+    return not exists(path)
+
+
+def is_public(path: str) -> bool:
+    """Return whether a path without links is the system's, or the interpreter's."""
+    if path.startswith("/proc/"):
+        first, _, rest = path[6:].partition("/")
+        if first == str(getpid()):
+            return rest.rpartition("/")[2] != "mem"
+        return first in KERNEL_FILES
+    return (
+        (path + "/").startswith(SYSTEM)
+        or below(path, facts["readable"])
+        or path in DEVICES
+        or path in LISTED
+        or path in facts["temp"]
+    )
+
+
+def is_plain(path: "Any") -> bool:
+    """Return whether a path lies, at first sight, in a folder that all may read."""
+    if type(path) is str and path.startswith(facts["fast"]):
+        for folder in facts["fast"]:
+            if path.startswith(folder):
+                return "/." not in path[len(folder) - 1 :]
+    return False
+
+
+# What may be done with it.
+
+
+def read(path: str, base: str = "") -> "Refusal":
+    """Return None if the build may read this."""
+    if is_plain(path):
+        return None
+    path = resolve(path, base)
+    return None if may_read(path) else want("read", path)
+
+
+def write(path: str, base: str = "") -> "Refusal":
+    """Return None if the build may write what a path leads to."""
+    return write_at(resolve(path, base))
+
+
+def write_name(path: str, base: str = "") -> "Refusal":
+    """Return None if the build may change a folder's entry, which may be a link and stays one."""
+    folder, _, name = path.rstrip("/").rpartition("/")
+    if name in ("", ".", ".."):
+        return write(path, base)
+    above = resolve(folder or ("/" if path[:1] == "/" else "."), base)
+    return write_at(above.rstrip("/") + "/" + name)
+
+
+def write_at(path: str) -> "Refusal":
+    """Return None if the build may write a path without links."""
+    hooks = "/.git/" in path and not facts["unpacked"]  # of git's, in the user's own checkout
+    if (is_own(path) and not hooks) or path in DEVICES:
+        return None
+    folder, _, name = path.rpartition("/")
+    if name == "__pycache__" or (folder.endswith("/__pycache__") and ".pyc" in name):
+        return None if is_cache(path) else refusal("no bytecode outside of the build (guard)")
+    for site in facts["sites"]:
+        # One question for what `setup.py install` writes; what runs at startup is one of its own.
+        customizes = name.startswith(("sitecustomize", "usercustomize"))
+        if path.startswith(site + "/") and not customizes and not name.endswith(STARTUP_NAMES):
+            return want("write", site + "/")
+    return want("write", path)
+
+
+def is_cache(path: str) -> bool:
+    """Return whether bytecode is of this build's own environment, which nobody else runs.
+
+    But for pip, which may be trusted and run from there, and what it would import.
+    """
+    parts = path.split("/")
+    return below(path, facts["environments"]) and "pip" not in parts and "keyring" not in parts
+
+
+def bases_of(path: str, dir_fd: "int | None") -> "list[str]":
+    """Return the folders that a path can be relative to; ``dir_fd`` is None where it is not told.
+
+    Then any folder that is open may be meant.
+    """
+    if path[:1] == "/":
+        return ["/"]
+    if dir_fd is not None:
+        return [readlink(f"/proc/self/fd/{dir_fd}") if dir_fd >= 0 else getcwd()]
+    bases = [getcwd()]
+    for number in call_own("os.listdir", listdir, "/proc/self/fd"):
+        base = link_at("/proc/self/fd/" + number)
+        if base is not None and base[:1] == "/" and is_folder(base):
+            bases.append(base)
+    return bases
+
+
+def is_folder(path: str) -> bool:
+    try:
+        return lstat(path).st_mode & 0o170000 == FOLDER
+    except OSError:
+        return False
+
+
+def each_base(
+    rule: "Callable[[str, str], Refusal]", path: "Any", dir_fd: "int | None"
+) -> "Refusal":
+    """Apply a rule to a path as an event names it."""
+    path = text_of(path)
+    if path is None:
+        return None  # it is open already
+    for base in bases_of(path, dir_fd):
+        refused = rule(path, base)
+        if refused is not None:
+            return refused
+    return None
+
+
+# The events, as https://docs.python.org/3/library/audit_events.html has them.
+
+
+def on_open(args: "Any") -> "Refusal":
+    """open(path, mode, flags); os.open() tells neither mode nor dir_fd."""
+    path, mode, flags = args
+    if flags & TMPFILE == TMPFILE:  # a new file without a name, in a folder that may be TMPDIR
+        path = (text_of(path) or ".") + "/new"
+    writes = flags & WRITING or (type(mode) is str and not {"w", "a", "x", "+"}.isdisjoint(mode))
+    if writes and mode is not None and resolve(text_of(path) or "/") in facts["temp"]:
+        return None  # no file: tempfile has an opener of its own open one in there, which is asked
+    if not writes and is_plain(path):
+        return None
+    return each_base(write if writes else read, path, None if mode is None else -1)
+
+
+def on_listing(args: "Any") -> "Refusal":
+    """Decide on os.listdir(path), os.scandir(path)."""
+    return each_base(read, "." if args[0] is None else args[0], -1)
+
+
+def on_write(args: "Any") -> "Refusal":
+    """Decide on os.chmod(path, mode, dir_fd), os.utime(path, times, ns, dir_fd) and their like."""
+    return each_base(write, args[0], args[-1])
+
+
+def on_entry(args: "Any") -> "Refusal":
+    """Decide on os.mkdir(path, mode, dir_fd), os.remove(path, dir_fd), os.rmdir(path, dir_fd)."""
+    return each_base(write_name, args[0], args[-1])
+
+
+def on_write_here(args: "Any") -> "Refusal":
+    """Decide on os.truncate(path, length), os.setxattr(path, ...)."""
+    return each_base(write, args[0], -1)
+
+
+def on_rename(args: "Any") -> "Refusal":
+    """Decide on os.rename(source, target, source_dir_fd, target_dir_fd)."""
+    return each_base(write_name, args[0], args[2]) or each_base(write_name, args[1], args[3])
+
+
+def on_link(args: "Any") -> "Refusal":
+    """Decide on os.link(source, target, source_dir_fd, target_dir_fd)."""
+    return each_base(read, args[0], args[2]) or each_base(write_name, args[1], args[3])
+
+
+def on_symlink(args: "Any") -> "Refusal":
+    """Decide on os.symlink(source, target, dir_fd); where it leads is looked at when it is used."""
+    return each_base(write_name, args[1], args[2])
