@@ -78,7 +78,10 @@ def supervise(mode: str) -> str:
             os.close(file)
         server.close()
         return folder
-    return Broker(mode, folder, server, child, (waking, woken), before).run()
+    try:
+        Broker(mode, folder, server, child, (waking, woken), before).run()
+    finally:
+        os._exit(1)  # this process is no program, whatever it has met
 
 
 def sweep(top: str) -> None:
@@ -231,11 +234,8 @@ class Broker:
 
     def serve(self) -> None:
         """Take one request, and answer it; one that makes no sense gets no answer."""
-        connection, _ = self.server.accept()
-        with (
-            connection,
-            contextlib.suppress(OSError, ValueError, SyntaxError, LookupError, TypeError),
-        ):
+        with contextlib.suppress(Exception), self.server.accept()[0] as connection:
+            # Whatever it says, others are waiting.
             connection.settimeout(PATIENCE)
             data = b""
             while not data.endswith(b"\n") and len(data) < REQUEST_CAP:
@@ -250,14 +250,19 @@ class Broker:
         if words[0] == "ask":
             build = self.builds[words[1]]
             return self.decide(build, Wish(*words[2:6])).encode("ascii")
+        if words[0] == "readable":  # the first process knows, and the others are told
+            build = self.builds[words[1]]
+            build.readable = build.readable or words[2]
+            return marshal.dumps(build.readable)
         self.note_member(connection)
         if words[0] == "join":
-            return marshal.dumps(self.builds[words[1]].details)
+            return marshal.dumps({**self.builds[words[1]].details, "broker": os.getpid()})
         build = projects.look(len(self.builds), *words[1:4])
         self.builds.append(build)
         name = build.name if build.consistent else build.label  # which no policy can name
         refused = self.decide(build, Wish("build", name, words[1])).removeprefix("no ")
-        return marshal.dumps(build.details if refused == "yes" else refused)
+        details = {**build.details, "broker": os.getpid()}
+        return marshal.dumps(details if refused == "yes" else refused)
 
     def note_member(self, connection: socket.socket) -> None:
         """Remember a process of a build."""

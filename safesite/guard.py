@@ -39,10 +39,16 @@ GONE = "refused, as what would ask is gone (guard)"
 RUN = "SAFESITE_GUARD_RUN"  # the broker's folder; in a build also its number: FOLDER/NUMBER
 PATH = "SAFESITE_GUARD_PATH"  # a PYTHONPATH that does not count before the hook is in place
 ENVIRONMENTS = ("build-env-", "pip-build-env-")  # begin the names of build environments in TMPDIR
+TRACKERS = ("pip-build-tracker-", "pip-req-tracker-")
+TRACKER_NAMES = ("PIP_BUILD_TRACKER", "PIP_REQ_TRACKER")
+HOOK_NAMES = ("_supported", "build_", "get_requires_for_build_", "prepare_metadata_for_build_")
 HOOKS = (
     *("build_editable", "build_sdist", "build_wheel", "get_requires_for_build_wheel"),
     "prepare_metadata_for_build_wheel",
 )
+VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+TOLD: set[str] = set()  # the Pythons that are not covered
+INSTALLERS = ("build", "ensurepip", "nox", "pip", "tox", "venv", "virtualenv")
 FOLDER_OPTIONS = (
     *("-b", "-d", "--bdist-dir", "--build-base", "--build-lib", "--build-temp", "--dist-dir"),
     *("-e", "--egg-base", "--record"),
@@ -73,24 +79,15 @@ def enter() -> None:
         say(f"SAFESITE_GUARD: unknown value {keep.quoted(mode)}, so deny is used (guard)")
         mode = os.environ["SAFESITE_GUARD"] = "deny"
     late_path = os.environ.pop(PATH, None)
-    folder, number = run_of(os.environ.get(RUN, ""))
-    if has_broker(folder):
-        pass
-    elif number or is_private(folder):
-        end(GONE)
-    else:
-        from safesite import broker
-
-        try:
-            folder = os.environ[RUN] = broker.supervise(mode)
-        except OSError as exc:
-            end(f"there is no place to ask from: {keep.quoted(str(exc), 240)[1:-1]} (guard)")
+    folder, number = find_run(mode)
     if number:
         details = ask_broker(folder, "join", int(number))
     else:
         start = find_start(sys.argv[1:])
         if start is None:
             safesite.gate["guard"] = Trusted().begin
+            if sys.argv[1:2] == ["-m"] and sys.argv[2:3] and sys.argv[2] in INSTALLERS:
+                replace("add_path_entry", lambda _entry: None)  # the folder may be the package's
             return
         details = ask_broker(folder, "build", start.what, start.project, start.folders)
     if isinstance(details, str):
@@ -99,8 +96,27 @@ def enter() -> None:
     safesite.gate["guard"] = Build(folder, details, late_path).begin
 
 
+def find_run(mode: str) -> tuple[str, str]:
+    """Return the broker's folder, and the number of the build that this is a process of, if any.
+
+    Where there is no broker this process forks, and goes on as its child.
+    """
+    folder, number = run_of(os.environ.get(RUN, ""))
+    if has_broker(folder):
+        return folder, number
+    if number or is_private(folder):
+        end(GONE)
+    from safesite import broker
+
+    try:
+        os.environ[RUN] = broker.supervise(mode)
+    except OSError as exc:
+        end(f"there is no place to ask from: {keep.quoted(str(exc), 240)[1:-1]} (guard)")
+    return os.environ[RUN], ""
+
+
 def run_of(value: str) -> tuple[str, str]:
-    """Return the broker's folder, and the number of the build that this is a process of, if any."""
+    """Return what the variable names: a broker's folder, and in a build its number."""
     folder, _, number = value.rpartition("/")
     is_number = number.isascii() and number.isdecimal() and len(number) < 10
     return (folder, number) if is_number else (value, "")
@@ -198,7 +214,8 @@ def start_of_file(path: str, args: list[str]) -> Start | None:
     above = os.path.basename(folder)
     if name == "setup.py":
         return setup_start(folder or os.getcwd(), args)
-    if name == "_in_process.py" and above in ("_in_process", "in_process") and len(args) > 1:
+    # In a folder _in_process; where pip is a zip file, a temporary file.
+    if name.endswith("_in_process.py") and len(args) > 1 and args[0].startswith(HOOK_NAMES):
         return Start(args[0], os.getcwd(), (args[1], *folders_of_hook(args[1])))
     if name == "_backend.py" and above == "pyproject_api":
         return Start("its build backend", os.getcwd())
@@ -240,15 +257,26 @@ class Build:
 
     def __init__(self, folder: str, details: dict[str, Any], late_path: str | None) -> None:
         self.folder, self.details, self.late_path = folder, details, late_path
+        self.entry: str | None = None
+        # The target's folder comes onto sys.path when the hook is in place: to compile a script may
+        # import a codec, or what shows a warning.
+        self.add_path_entry = safesite.add_path_entry
+        replace("add_path_entry", self.remember)
         # The code of -c is compiled when the hook is in place, which refuses what the launcher does
         # so by, a profile function.
-        if "safesite.run" in sys.modules:
-            vars(sys.modules["safesite.run"])["compiled"] = compiled
+        replace("compiled", compiled, ("safesite.run",))
+
+    def remember(self, entry: str | None) -> None:
+        """Remember the entry of sys.path that is to come first."""
+        self.entry = entry
 
     def begin(self) -> None:
         """Put the hook in place, of which nothing remains in here; end where that cannot be."""
         safesite.gate["guard"] = ended
+        path = sys.path[:]
         try:
+            # The project's own folder may be the first on sys.path by now, with a subprocess.py.
+            sys.path[:] = library_path()
             leave_terminal()
             put_off("ctypes")
             import subprocess  # the hook replaces what it starts others by
@@ -256,7 +284,7 @@ class Build:
             # posix_spawn() is given os.environ as it is, of which nobody knows what it will say.
             vars(subprocess)["_USE_POSIX_SPAWN"] = False
 
-            facts = facts_of(self.folder, self.details)
+            facts = facts_of(self.folder, self.details, [*path, self.entry or ""])
             from safesite import apart
 
             spaces = apart.load()
@@ -264,10 +292,21 @@ class Build:
             spaces["build"]["facts"].update(facts)
             if self.late_path:
                 os.environ["PYTHONPATH"] = self.late_path
-                sys.path[:0] = self.late_path.split(os.pathsep)
+                path[:0] = self.late_path.split(os.pathsep)
+            sys.path[:] = path
+            self.add_path_entry(self.entry)
             spaces["hook"]["install"]()
         except Exception as exc:  # noqa: BLE001 - whatever it is, no code of the package may run
             end(f"it cannot be guarded: {keep.quoted(f'{type(exc).__name__}: {exc}', 240)} (guard)")
+
+
+def replace(
+    name: str, function: Any, modules: tuple[str, ...] = ("safesite", "safesite.run")
+) -> None:
+    """Put a function in the place of one of the launcher's."""
+    for module in modules:
+        if module in sys.modules:
+            vars(sys.modules[module])[name] = function
 
 
 def compiled(source: str | bytes, filename: str) -> Any:
@@ -341,6 +380,12 @@ def put_off(name: str) -> None:
         later.__class__ = Later
 
 
+def library_path() -> list[str]:
+    """Return the folders of the standard library on sys.path."""
+    folder = os.path.dirname(os.__file__)
+    return [path for path in safesite.gate["base"] if folder in (path, os.path.dirname(path))]
+
+
 def ended(exc: BaseException | None = None) -> None:
     """Tell the hook by which status Python is about to end."""
     status = 1
@@ -364,7 +409,7 @@ def leave_terminal() -> None:
             os.close(file)
 
 
-def facts_of(folder: str, details: dict[str, Any]) -> dict[str, Any]:
+def facts_of(folder: str, details: dict[str, Any], path: list[str]) -> dict[str, Any]:
     """Return what the hook knows: see `safesite.watch.build`.
 
     own, temp, foreign: what the build may write; prefixes: what of that belongs to a Python; sites:
@@ -378,12 +423,21 @@ def facts_of(folder: str, details: dict[str, Any]) -> dict[str, Any]:
     temp = details["temp"]
     prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
     prefixes = {os.path.realpath(prefix) for prefix in prefixes}
-    others = (os.path.dirname(os.__file__), *safesite.__path__, *filter(None, sys.path))
+    # sys.path in the first process alone: what a child has there, a package may have chosen.
+    others = (os.path.dirname(os.__file__), *safesite.__path__, *filter(None, path))
     readable = {*prefixes, *(os.path.realpath(path) for path in others)}
-    tops = [(name, f"{top}/{name}") for top in temp for name in os.listdir(top)]
+    # In which pip notes what it builds: setuptools' develop runs another pip in the build.
+    trackers = [os.path.realpath(os.environ.get(name, "/")) for name in TRACKER_NAMES]
+    # What an installer had there before the build began; links are nobody's.
+    tops = [(name, f"{top}/{name}") for top in temp for name in details["foreign"]]
+    tops = [(name, path) for name, path in tops if os.path.realpath(path) == path]
     readable |= {path for name, path in tops if name.startswith("pip-")}
     own = [path for path in details["own"] if not is_above(path, homes)]
+    own += [path for name, path in tops if name.startswith(TRACKERS) and path in trackers]
     known = sorted(path for path in readable if not is_above(path, homes) and path not in own)
+    known = ask_broker(folder, "readable", details["id"], known)
+    if isinstance(known, str):
+        end(known)
     environ = dict(os.environb)
     return {
         **details,
@@ -392,7 +446,11 @@ def facts_of(folder: str, details: dict[str, Any]) -> dict[str, Any]:
         "prefixes": [x for x in prefixes if any(x.startswith(path + "/") for path in own)],
         "foreign": frozenset(details["foreign"]),
         "readable": known,
-        "fast": tuple(path + "/" for path in known),
+        # Below which there is nothing that the build can write, and so no link of its own.
+        "guards": frozenset((os.getppid(), details["broker"])),
+        "fast": tuple(
+            x + "/" for x in known if not any((y + "/").startswith(x + "/") for y in own)
+        ),
         "environments": [
             path
             for name, path in tops
@@ -434,29 +492,50 @@ class Trusted:
         import _posixsubprocess
         import subprocess
 
+        vars(subprocess)["_USE_POSIX_SPAWN"] = False  # so that there is one way
         original = _posixsubprocess.fork_exec
-        variables = {
-            name: value for name, value in os.environb.items() if name.startswith(b"SAFESITE_")
-        }
 
         def fork_exec(*args: Any) -> int:
             words, programs, close_fds, keep_fds, cwd, env, *rest = args
             if cwd is None or all(os.path.isabs(os.fsdecode(path)) for path in programs):
                 words, programs = redirected(words, programs)
             if env is not None:
-                env = with_variables(env, variables)
+                env = with_variables(env)
             return original(words, programs, close_fds, keep_fds, cwd, env, *rest)
 
         for owner in (_posixsubprocess, subprocess):
             for name in ("fork_exec", "_fork_exec"):
                 if getattr(owner, name, None) is original:
                     setattr(owner, name, fork_exec)
+        for name in ("execv", "execve", "posix_spawn", "posix_spawnp"):
+            setattr(os, name, redirecting(getattr(os, name)))
 
 
-def with_variables(env: list[bytes], variables: dict[bytes, bytes]) -> list[bytes]:
-    """Return the variables of a child with safesite's: tox hands on only those it knows."""
+def redirecting(original: Any) -> Any:
+    """Return a function of os that starts a program, for which `redirected` is asked before."""
+
+    def start(path: Any, argv: Any, *rest: Any, **named: Any) -> Any:
+        if not isinstance(path, int) and os.sep in os.fsdecode(path):
+            argv, (path,) = redirected(list(argv), (os.fspath(path),))
+        if rest and rest[0] is not None:
+            given = {os.fsencode(name): os.fsencode(value) for name, value in rest[0].items()}
+            rest = ({**own_variables(), **given}, *rest[1:])
+        return original(path, argv, *rest, **named)
+
+    start.__name__ = start.__qualname__ = original.__name__
+    return start
+
+
+def own_variables() -> dict[bytes, bytes]:
+    """Return safesite's variables, which tox and others do not hand on."""
+    return {name: value for name, value in os.environb.items() if name.startswith(b"SAFESITE_")}
+
+
+def with_variables(env: list[bytes]) -> list[bytes]:
+    """Return the variables of a child with safesite's."""
     given = {entry.partition(b"=")[0] for entry in env}
-    return [*env, *(name + b"=" + variables[name] for name in variables if name not in given)]
+    own = own_variables()
+    return [*env, *(name + b"=" + own[name] for name in own if name not in given)]
 
 
 def redirected(words: Any, programs: Any) -> tuple[Any, Any]:
@@ -482,11 +561,30 @@ def launcher_of(program: str) -> str:
     """
     from safesite import children
 
-    real = os.path.basename(os.path.realpath(program))
-    version = real.removeprefix("python3.").rstrip("t")
-    if not (real.startswith("python3.") and version in ("10", "11", "12", "13", "14", "15")):
+    version = version_of(program)
+    if not version or first_line(program)[0]:
         return ""
-    return "" if first_line(program)[0] else children.find(os.path.abspath(program))
+    launcher = children.find(os.path.abspath(program)) if version in VERSIONS else ""
+    if not launcher and program not in TOLD:
+        TOLD.add(program)
+        say(f"{keep.place(program)}: a Python that the guard does not cover (guard)")
+    return launcher
+
+
+def version_of(program: str) -> str:
+    """Return the version of a Python, by its name or its environment's; "" if it is none."""
+    from safesite import projects
+
+    real = os.path.basename(os.path.realpath(program))
+    if real.startswith(("python2.", "python3.")):
+        return real.removeprefix("python").rstrip("t")
+    if real.startswith("python"):  # a copy, in an environment
+        config = os.path.join(os.path.dirname(os.path.dirname(program)), "pyvenv.cfg")
+        for line in projects.lines_of(config):
+            key, _, value = line.partition("=")
+            if key.strip() in ("version", "version_info"):
+                return ".".join(value.strip().split(".")[:2])
+    return ""
 
 
 def first_line(program: str) -> list[str]:

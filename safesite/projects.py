@@ -21,12 +21,13 @@ class Project:
 
     name, version: what it calls itself; consistent: whether pip has asked for that name, else alias
     is what it calls itself; backend: what is named before its hooks; own: folders that it may
-    write; foreign: the names in TMPDIR that are not its own.
+    write; foreign: the names in TMPDIR that are not its own; readable: whose files are no secret.
     """
 
     def __init__(self, number: int, folder: str, own: list[str]) -> None:
         self.number, self.folder, self.own = number, folder, own
         self.foreign = os.listdir(temporary_folder())  # what is there before it begins
+        self.readable: list[str] = []
         self.name = self.alias = self.version = self.backend = ""
         self.consistent = False
 

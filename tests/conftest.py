@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -40,7 +41,14 @@ NUMBER = pytest.StashKey[int]()  # of a test's case
 
 
 def pytest_configure() -> None:
-    """Fail where a policy counts that no test can leave out."""
+    """Fail where a policy counts that no test can leave out; start children as a shell does.
+
+    A run in a shell's background has SIGINT and SIGQUIT ignored, and so would they.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     if os.path.lexists(core.SYSTEM_POLICY):
         raise pytest.UsageError(f"every start obeys {core.SYSTEM_POLICY}: move it away for tests")
 
@@ -86,16 +94,18 @@ def pytest_pycollect_makeitem() -> Generator[None, object, object]:
 def is_left_to_others(item: pytest.Item) -> bool:
     """Return whether a case is left to other versions.
 
-    Marked ``rotated``, each runs on a third of them; marked ``spread``, on the oldest, the newest,
-    one between, and those that the case itself names as its turns.
+    Marked ``rotated``, each runs on a third of them, or on a sixth, which is one, with
+    ``rotated(6)``; marked ``spread``, on the oldest, the newest, one between, and those that the
+    case itself names as its turns.
     """
     version = base_of(item)
-    is_rotated, is_spread = map(item.get_closest_marker, ("rotated", "spread"))
-    if version not in VERSIONS or not (is_rotated or is_spread):
+    rotated, is_spread = map(item.get_closest_marker, ("rotated", "spread"))
+    if version not in VERSIONS or not (rotated or is_spread):
         return False
     number = item.stash[NUMBER] + len(item.nodeid.partition("[")[0])
-    if is_rotated:
-        return (VERSIONS.index(version) + number) % 3 != 0
+    if rotated:
+        share: int = rotated.args[0] if rotated.args else 3
+        return (VERSIONS.index(version) + number) % share != 0
     first, *between, last = VERSIONS
     turns = getattr(params_of(item).get("case"), "turns", ())
     return version not in {first, between[number % len(between)], last, *turns}

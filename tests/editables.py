@@ -479,7 +479,7 @@ SHAPES = {
         ("3.13",),
     ),
     # scikit-build-core and meson-python: a helper that may build when something is imported.
-    "scikit-build": Shape((scikit_build("demo", ""),), ("3.10", "3.15")),
+    "scikit-build": Shape((scikit_build("demo", ""),), ("3.15",)),
     "scikit-build-namespace": Shape((scikit_build("ns/pkg", ""), INSTALLED), ("3.13",)),
     "scikit-build-rebuild": Shape((scikit_build("demo", REBUILD),), ("3.14",)),
     "scikit-build-rebuild-namespace": Shape((scikit_build("ns/pkg", REBUILD), INSTALLED), ()),
@@ -500,7 +500,7 @@ SHAPES = {
         ("3.11",),
     ),
     "scikit-build-pip": Shape((scikit_build("demo", ""),), (), installer="pip"),
-    "meson": Shape((meson("demo"),), ("3.12", "3.15")),
+    "meson": Shape((meson("demo"),), ("3.15",)),
     "meson-namespace": Shape(
         (meson("ns/pkg"), INSTALLED),
         ("3.14",),

@@ -15,7 +15,8 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-import startup  # noqa: E402 - found in the folder that was just added
+import session  # noqa: E402 - found in the folder that was just added
+import startup  # noqa: E402
 from chart import NAMESPACE, svg  # noqa: E402
 from comparisons import WAYS, Comparison, OwnCommand, Side, list_comparisons  # noqa: E402
 from gates import Gate, judge, unmatched  # noqa: E402
@@ -352,8 +353,9 @@ SHELL = "--command=shell=sh -c 'exec {python} app.py'"
 
 @pytest.mark.usefixtures("valgrind")
 def test_a_run_counts_a_shell_that_becomes_python_and_gates(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(session, "REPEATS", 1)  # how far repeats lie apart is tested above
     chosen = ["--no-wall", "--only=empty/script", "--only=empty/shell", SHELL]
     gates = ["--max-ratio=empty/script=100", "--max-ratio=empty/shell=1"]
     chart = ["--svg", str(tmp_path / "chart.svg")]

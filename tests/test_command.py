@@ -71,6 +71,7 @@ LINES = [
 ]
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize("line", LINES, ids=[" ".join(line[:2])[:20] for line in LINES])
 def test_a_line_means_what_it_means_to_python(
     environment: Environment, command: Path, line: list[str]
@@ -93,6 +94,7 @@ def test_without_a_target_it_reads_standard_input(environment: Environment, comm
     assert environment.run(command, stdin="print('read')").out == "read\n"
 
 
+@pytest.mark.rotated
 @pytest.mark.parametrize(
     "line, message",
     [
@@ -142,6 +144,7 @@ def test_it_works_through_links(environment: Environment, command: Path) -> None
         assert environment.run(links / link, "app.py") == expected, link
 
 
+@pytest.mark.rotated
 @pytest.mark.parametrize("name", ["white space", "quote'\"$x", "-dash", "star*[a]", "umlaut-ü"])
 def test_it_works_in_folders_of_any_name(
     interpreter: Interpreter, tmp_path: Path, name: str
@@ -165,6 +168,7 @@ def test_it_is_an_interpreter_for_scripts(environment: Environment, command: Pat
     assert environment.run("./script", "a b").out == "['./script', 'a b'] 1\n"
 
 
+@pytest.mark.rotated
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox", "ksh", "zsh"])
 def test_other_shells_read_it(environment: Environment, command: Path, shell: str) -> None:
     path = shutil.which(shell)
@@ -218,9 +222,8 @@ def standard_names(environment: Environment) -> list[str]:
     return environment.run(environment.python, "-I", "-S", "-c", code).out.split()
 
 
-@pytest.mark.parametrize("target", ["script", "-c", "-m", "stdin", "--version"])
 def test_no_hostile_module_is_imported_before_the_program(
-    environment: Environment, command: Path, target: str
+    environment: Environment, command: Path
 ) -> None:
     """A module for every name of the standard library, where a package or a user could put it."""
     hostile = 'import os; open(os.environ["MARKERS"] + "/{0}", "w")\n'
@@ -232,21 +235,16 @@ def test_no_hostile_module_is_imported_before_the_program(
     elsewhere = environment.root / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "app.py").write_text("print('program')\n")
-    lines: dict[str, list[str | Path]] = {
-        "script": [elsewhere / "app.py"],
-        "-c": ["-c", "print('program')"],
-        "-m": ["-P" if environment.interpreter.number >= (3, 11) else "-E", "-m", "this"],
-        "stdin": ["-"],
-        "--version": ["--version"],
-    }
-    if target == "-m" and environment.interpreter.number < (3, 11):
-        pytest.skip("-m searches the current folder; -P is new in 3.11")
-    if target == "-c" and environment.interpreter.number >= (3, 13):
-        pytest.skip("for -c stock 3.13 itself imports linecache, from the current folder")
-    outcome = environment.run(command, *lines[target], stdin="print('program')")
-    assert environment.ran() == []
-    assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out.startswith(("program", "The Zen", "safesite 0"))
+    lines: list[list[str | Path]] = [[elsewhere / "app.py"], ["-"], ["--version"]]
+    if environment.interpreter.number >= (3, 11):  # -m searches the current folder without -P
+        lines.append(["-P", "-m", "this"])
+    if environment.interpreter.number < (3, 13):  # itself it imports linecache from there for -c
+        lines.append(["-c", "print('program')"])
+    for line in lines:
+        outcome = environment.run(command, *line, stdin="print('program')")
+        assert environment.ran() == [], line
+        assert (outcome.code, outcome.err) == (0, ""), line
+        assert outcome.out.startswith(("program", "The Zen", "safesite 0")), line
 
 
 def test_no_hostile_module_is_imported_in_a_subinterpreter(

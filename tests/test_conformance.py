@@ -57,6 +57,11 @@ class Case:
         ends = {end for condition in conditions for end in condition.split("-")}
         return ends if ends.issubset(VERSIONS) else set(VERSIONS)
 
+    @functools.cached_property
+    def is_timeless(self) -> bool:
+        """Whether no expectation depends on the version, or on anything else."""
+        return not any("when" in expect for expect in self.read()["expect"])
+
 
 CASE_LIST = [Case(path.parent) for path in sorted(CASES.glob("*/case.json"))]
 assert len(CASE_LIST) > 50, "the folders of cases were not found"
@@ -286,6 +291,18 @@ runpy._run_module_as_main("safesite", alter_argv=False)
 """
 
 
+def selected(cases: list[Case], otherwise: pytest.MarkDecorator, share: int = 3) -> list[Any]:
+    """Return cases as parameters: those that are the same on all versions run on a share of them.
+
+    The others have another mark.
+    """
+    rotated = pytest.mark.rotated(share)
+    return [
+        pytest.param(case, id=case.name, marks=rotated if case.is_timeless else otherwise)
+        for case in cases
+    ]
+
+
 @pytest.fixture(params=CASE_LIST, ids=lambda case: case.name)
 def case(request: pytest.FixtureRequest) -> Case:
     """Each case in turn."""
@@ -350,7 +367,7 @@ def visible(run: Run, markers: list[str]) -> list[str]:
     return sorted(set(markers) - behind)
 
 
-@pytest.mark.spread
+@pytest.mark.parametrize("case", selected(CASE_LIST, pytest.mark.spread))
 def test_case(run: Run) -> None:
     expect, environment = run.expect, run.environment
     stock = None
@@ -396,7 +413,7 @@ def other_modes(run: Run, number: int, *, full: bool) -> list[str]:
     return [] if place % 3 else [modes[place // 3 % len(modes)]]
 
 
-@pytest.mark.rotated
+@pytest.mark.parametrize("case", selected(CASE_LIST, pytest.mark.rotated, share=6))
 def test_case_on_a_patched_interpreter(
     run_on_base: Run, patched_base: Base, request: pytest.FixtureRequest
 ) -> None:

@@ -23,7 +23,7 @@ import environments
 import patched
 import pytest
 from conftest import need
-from editables import NOTE, PROBE, SHAPES, Project, Shape
+from editables import NOTE, PROBE, SETUPTOOLS, SHAPES, Project, Shape
 from environments import Environment, Outcome
 from installers import Builder, make_once
 from interpreters import VERSIONS
@@ -74,10 +74,24 @@ class Installed:
                 self.install_project(project)
 
     def install_project(self, project: Project) -> None:
-        """Install a project by the backend that it names."""
+        """Install a project by the backend that it names.
+
+        The setuptools of most is not unpacked and compiled for each anew.
+        """
         settings = [f"--config-settings={setting}" for setting in project.settings]
-        editable = ("--editable",) if project.editable else ()
-        self.installer("install", *settings, *editable, self.folder(project))
+        what = ("--editable", self.folder(project)) if project.editable else (self.folder(project),)
+        if project.backend is not SETUPTOOLS or self.shape.installer != "uv":
+            self.installer("install", *settings, *what)
+            return
+        path = str(self.setuptools())
+        self.installer("install", *settings, "--no-build-isolation", *what, PYTHONPATH=path)
+
+    def setuptools(self) -> Path:
+        """Return a folder with setuptools, common to all environments."""
+        folder = self.builder.folder.parent / "setuptools"
+        command = (self.builder.uv, "pip", "install", "--target", folder, SETUPTOOLS.requires[0])
+        make_once(folder, lambda: self.builder.run("setuptools", *command))
+        return folder
 
     def install_setuptools(self) -> None:
         """Install a setuptools where only what is told so sees it."""
@@ -95,14 +109,14 @@ class Installed:
         names = {project.name for project in self.shape.projects}
         self.installer("uninstall", *names | {path.name.partition("-")[0] for path in metadata})
 
-    def installer(self, command: str, *args: str | Path) -> None:
+    def installer(self, command: str, *args: str | Path, **more: str) -> None:
         """Run uv, or pip where that is the shape's installer."""
         python = ("--python", self.environment.python)
         words: tuple[str | Path, ...] = (self.builder.uv, "pip", command, *python)
         if self.shape.installer == "pip":
             yes = ("--yes",) if command == "uninstall" else ()
             words = (sys.executable, self.builder.pip, *python, command, "--quiet", *yes)
-        self.builder.run(self.environment.root.name, *words, *args)
+        self.builder.run(self.environment.root.name, *words, *args, **more)
 
     def startup_files(self) -> list[str]:
         """Return the names of the startup files in site-packages."""

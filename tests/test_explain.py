@@ -68,13 +68,12 @@ STARTS = [case for case in CASE_LIST if is_about_a_start(case)]
 assert len(STARTS) > 60, "the cases that are about a start were not found"
 
 
-@pytest.fixture(params=STARTS, ids=lambda case: case.name)
+@pytest.fixture(params=test_conformance.selected(STARTS, pytest.mark.rotated, share=6))
 def run(request: pytest.FixtureRequest, interpreter: Interpreter, tmp_path: Path) -> Run:
     """Each case whose startup code is met at the start, on each interpreter."""
     return test_conformance.prepare(request.param, interpreter, tmp_path / "environment")
 
 
-@pytest.mark.rotated
 def test_a_case_is_explained_as_it_is_run(run: Run) -> None:
     environment = run.environment
     (environment.work / "told.py").write_text(TOLD)

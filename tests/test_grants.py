@@ -595,7 +595,6 @@ def mode_of(path: Path) -> int:
     "variables, expected",
     [
         ({"HOME": "/"}, "/.local/state/safesite/refused"),
-        ({"HOME": "/"}, "/.local/state/safesite/refused"),
         ({"HOME": "/h", "XDG_STATE_HOME": "/x"}, "/x/safesite/refused"),
         ({"HOME": "", "XDG_STATE_HOME": "/x"}, "/x/safesite/refused"),
         ({"HOME": "/", "XDG_STATE_HOME": ""}, "/.local/state/safesite/refused"),

@@ -196,7 +196,7 @@ def startup_files(environment: Environment) -> set[str]:
     return {path.name for path in paths if path.suffix in {".pth", ".start"}}
 
 
-@pytest.mark.spread
+@pytest.mark.rotated
 def test_a_new_environment_has_no_startup_file(
     interpreter: Interpreter, builder: Builder, tmp_path: Path
 ) -> None:

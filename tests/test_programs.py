@@ -28,7 +28,7 @@ import interpreters
 import pytest
 from environments import Environment, Outcome
 from installers import PIP, Builder, make_once, run_pip
-from interpreters import Interpreter
+from interpreters import VERSIONS, Interpreter
 
 PACKAGES = ("black >=26,<27", "flask >=3.1,<4", "pytest >=9,<10", "pytest-cov >=7,<8")
 WHEEL = "tabulate ==0.9.0"  # pure Python, without dependencies, with a script
@@ -36,7 +36,12 @@ WHEEL = "tabulate ==0.9.0"  # pure Python, without dependencies, with a script
 MARKER_LINE = "import os; open(os.path.join(os.environ['MARKERS'], str(os.getpid())), 'w').close()"
 SHOWN_LINE = '"' + MARKER_LINE[:75] + '..."'
 
-pytestmark = pytest.mark.rotated
+# The oldest and the newest: that keeps the environments few, of which each worker has its own.
+pytestmark = pytest.mark.parametrize(
+    "interpreter",
+    [v if v in ("3.10", "3.15") else pytest.param(v, marks=pytest.mark.full) for v in VERSIONS],
+    indirect=True,
+)
 
 PROJECT = {
     "app.py": """\

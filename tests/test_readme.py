@@ -10,6 +10,7 @@ import policies
 import pytest
 import terminal
 from environments import PACKAGE, TIMEOUT
+from installers import PIP, Builder
 from interpreters import Interpreter
 
 import safesite
@@ -64,7 +65,9 @@ def test_the_transcripts(interpreter: Interpreter) -> None:
 
 
 @pytest.mark.rotated
-def test_the_transcript_at_a_terminal(interpreter: Interpreter, tmp_path: Path) -> None:
+def test_the_transcript_at_a_terminal(
+    interpreter: Interpreter, builder: Builder, tmp_path: Path
+) -> None:
     block = re.search(r"```terminal\n\$ cat (\S+)\n(.*?)\$ (.*?)\n(.*?)```", README, re.DOTALL)
     assert block is not None
     path, source, command, shown = block.groups()
@@ -73,7 +76,10 @@ def test_the_transcript_at_a_terminal(interpreter: Interpreter, tmp_path: Path) 
     script.write_text(source)
     (script.parent / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
     (tmp_path / "safesite").symlink_to(PACKAGE)
-    subprocess.run([interpreter.path, "-m", "venv", "venv"], cwd=tmp_path, check=True)
+    made = (interpreter.path, "-m", "venv", "--without-pip", "venv")
+    subprocess.run(made, cwd=tmp_path, check=True)
+    uv = (builder.uv, "pip", "install", "--quiet", "--python", tmp_path / "venv/bin/python")
+    builder.run("pip", *uv, PIP)
     answers = re.findall(r"\[N\]o (\w*)$", shown, re.MULTILINE)
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     words = [str(tmp_path / command.split()[0]), *command.split()[1:]]

@@ -85,13 +85,23 @@ def place() -> str:
         names = frame.f_globals
         if names is not outer and not is_own_namespace(names):
             name = call_own("object.__getattr__", getattr, frame, "f_code").co_filename
-            if name[:1] == "<" and type(names) is dict:
-                name = names.get("__file__")  # setuptools executes the text of setup.py
+            name = "".join((name,))  # noqa: FLY002 - of a subclass, what it holds
+            if name[:1] == "<":
+                name = file_of(names)  # setuptools executes the text of setup.py
             project = facts["project"] + "/"
             if type(name) is str and (name[:1] not in ("/", "<") or name.startswith(project)):
                 return f"{name.removeprefix(project)[-200:]}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
+
+
+def file_of(names: "dict[str, Any]") -> "Any":
+    """Return what a namespace has as its file; no key of the package's own is compared."""
+    if type(names) is dict:
+        for key in list(names):
+            if type(key) is str and key == "__file__":
+                return names[key]
+    return None
 
 
 def is_own_namespace(names: "dict[str, Any]") -> bool:

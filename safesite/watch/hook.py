@@ -10,8 +10,9 @@ import gc
 import os
 import posix
 import sys
-from _thread import get_ident
-from posix import _exit, getpid, kill
+from _socket import socket as SOCKET  # noqa: N812 - the type
+from _thread import get_ident, interrupt_main
+from posix import _exit, fspath, getpgrp, getpid, kill
 
 from safesite.watch import network, paths, programs
 from safesite.watch.build import (
@@ -19,13 +20,14 @@ from safesite.watch.build import (
     call_own,
     expected,
     facts,
+    get_frame,
     is_own_namespace,
     outer,
     refusal,
     want,
 )
 from safesite.watch.paths import below, is_own, resolve, text_of
-from safesite.watch.programs import fixed
+from safesite.watch.programs import fixed, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,10 +39,15 @@ if TYPE_CHECKING:
 
 # Bound now: what stands in its place later is not asked.
 audit, add_hook = sys.audit, sys.addaudithook
-gc_enable, gc_disable, gc_is_enabled = gc.enable, gc.disable, gc.isenabled
+collect = gc.collect
 set_signal: "Any" = _signal.signal
 interrupt = _signal.default_int_handler
 FUNCTION: "Any" = type(lambda: None)
+FRAMES = ("tb_frame", "gi_frame", "cr_frame", "ag_frame")
+INTEGER = int.__pos__  # of a subclass, what it is and not what it says
+SIGNAL = "safesite.signal"
+ODD = object()
+COLLECTED = 2000  # events after which garbage is collected
 PLAIN_OBJECT: "Any" = type(sys.implementation)
 
 # Modules behind which Python's own code is not asked any more.
@@ -58,11 +65,46 @@ QUIET_DOORS = frozenset(  # which the standard library tries, and does without
         *("_xxsubinterpreters", "readline"),
     )
 )
-TAKEN = frozenset(("_imp", "_posixsubprocess", "_signal", "posix"))  # a second one is unchanged
-ELSEWHERE = ("chroot", "setns", "unshare")  # after which a path is another's; not audited
+TAKEN = frozenset(
+    ("_imp", "_posixsubprocess", "_signal", "gc", "posix", "sys")
+)  # a second one is unchanged
+UNSEEN = (  # what is not audited: after which a path is another's; what has C write a file
+    (posix, "chroot"),
+    (posix, "setns"),
+    (posix, "unshare"),
+    (sys, "activate_stack_trampoline"),
+)
 TTY_INPUT = frozenset((0x5412, 0x541C))  # TIOCSTI, TIOCLINUX: they put words into a terminal
 
-state: "dict[str, Any]" = {"status": 0, "collects": True}
+state: "dict[str, Any]" = {"status": 0, "events": 0, "signals": []}
+
+
+async def _coroutine() -> None: ...
+
+
+async def _generator() -> "Any":
+    yield
+
+
+try:
+    raise OSError  # noqa: TRY301 - for its traceback
+except OSError as _exc:
+    _traceback = _exc.__traceback__
+_started: "Any" = _coroutine()
+FRAMED: "tuple[Any, ...]" = (
+    type(_traceback),
+    type(character for character in ""),
+    type(_started),
+    type(_generator()),
+)
+_started.close()
+SETTLED = frozenset(
+    (
+        *(bool, bytes, dict, float, int, list, str, tuple, type(None)),
+        *(FUNCTION, type(get_frame()), *FRAMED),
+    )
+)
+del _traceback, _started
 
 
 def decide(event: str, args: "Any") -> "Refusal":
@@ -72,21 +114,37 @@ def decide(event: str, args: "Any") -> "Refusal":
     """
     me = get_ident()
     if me in active:
+        if event == SIGNAL:
+            state["signals"].append(args)
+            return refusal("later")
         return None if expected.pop(me, None) == event else on_tampering(args)
-    if not active:
-        state["collects"] = gc_is_enabled()
     active.add(me)
-    gc_disable()
     try:
-        return RULES[event](args)
-    except (KeyboardInterrupt, SystemExit) as exc:
-        return exc.with_traceback(None)
+        state["events"] += 1
+        return RULES[event]([settled(arg) for arg in args])
+    except KeyboardInterrupt as exc:
+        return plain(exc)
     except BaseException:  # noqa: BLE001 - whatever an odd argument makes of it
         return refusal(f"{event}: what it names cannot be told (guard)")
     finally:
         active.discard(me)
-        if not active and state["collects"]:
-            gc_enable()
+        while state["signals"] and not active:
+            interrupt_main(*state["signals"].pop())
+
+
+def settled(arg: "Any") -> "Any":
+    """Return an argument of an event that cannot be anything else a moment later.
+
+    An object of the package's own could run its code by being compared, or asked for anything.
+    """
+    kind = type(arg)
+    if kind in SETTLED or issubclass(kind, SOCKET):
+        return arg
+    if issubclass(kind, str):
+        return text_of(arg)
+    if issubclass(kind, int):
+        return INTEGER(arg)
+    return None if arg is None else ODD
 
 
 # What would lead to these files, or past them.
@@ -109,7 +167,8 @@ def leads_here(frame: "FrameType | None", finished: bool) -> bool:
 
 def on_get_frame(args: "Any") -> "Refusal":
     """Decide on sys._getframe(frame)."""
-    return on_tampering(args) if leads_here(args[0], False) else None
+    frame = args[0]
+    return on_tampering(args) if frame is ODD or leads_here(frame, False) else None
 
 
 def on_attribute(args: "Any") -> "Refusal":
@@ -118,15 +177,27 @@ def on_attribute(args: "Any") -> "Refusal":
     if type(owner) is FUNCTION:
         names = owner.__globals__
         return on_tampering(args) if names is outer or is_own_namespace(names) else None
-    if name == "tb_frame":
-        frame = call_own("object.__getattr__", getattr, owner, "tb_frame")
-        return on_tampering(args) if leads_here(frame, True) else None
+    if type(owner) in FRAMED and name in FRAMES:
+        frame = call_own("object.__getattr__", getattr, owner, name)
+        return on_tampering(args) if leads_here(frame, name == "tb_frame") else None
     return None
 
 
 def on_tampering(_args: "Any") -> "Refusal":
     """Refuse what builds have no use for, but who wants to be rid of the guard has."""
     return refusal("what could take away the guard is refused in a build (guard)")
+
+
+def on_kill(args: "Any") -> "Refusal":
+    """Decide on os.kill(pid, signal) and os.killpg(group, signal): not what guards the build."""
+    pid = args[0]
+    others = pid <= 1 or pid in facts["guards"]
+    return on_tampering(args) if others or pid == getpgrp() != getpid() else None
+
+
+def on_limits(args: "Any") -> "Refusal":
+    """Decide on resource.prlimit(pid, resource, limits)."""
+    return None if args[0] in (0, getpid()) else on_tampering(args)
 
 
 def on_ioctl(args: "Any") -> "Refusal":
@@ -197,7 +268,8 @@ RULES: "dict[str, Callable[[Any], Refusal]]" = {
     "os.listdir": paths.on_listing,
     "os.mkdir": paths.on_entry,
     "os.posix_spawn": programs.on_exec,
-    "os.putenv": programs.on_putenv,
+    "os.kill": on_kill,
+    "os.killpg": on_kill,
     "os.remove": paths.on_entry,
     "os.removexattr": paths.on_write_here,
     "os.rename": paths.on_rename,
@@ -207,9 +279,10 @@ RULES: "dict[str, Callable[[Any], Refusal]]" = {
     "os.symlink": paths.on_symlink,
     "os.system": programs.on_system,
     "os.truncate": paths.on_write_here,
-    "os.unsetenv": programs.on_unsetenv,
     "os.utime": paths.on_write,
+    "resource.prlimit": on_limits,
     "safesite.fork_exec": programs.on_fork_exec,
+    SIGNAL: lambda _args: None,
     "safesite.status": on_status,
     "socket.__new__": network.on_socket,
     "socket.bind": network.on_bind,
@@ -234,25 +307,86 @@ RULES: "dict[str, Callable[[Any], Refusal]]" = {
 # What a package can get hold of: the functions below run with other names, and hold nothing.
 
 
-def hook(event: str, args: "Any", decide: "Any", known: "frozenset[str]") -> None:
+def hook(event: str, args: "Any", decide: "Any", known: "frozenset[str]", collect: "Any") -> None:
     if event in known:
         refused = decide(event, args)
         decide = None
-        if refused is not None:
+        if refused is collect:
+            collect()
+        elif refused is not None:
             raise refused
 
 
-def hidden(*args: "Any", steps: "Any") -> "Any":
+def decide_or_collect(event: str, args: "Any") -> "Any":
+    """Return what `decide` does; now and then, instead of None, the function that collects garbage.
+
+    Python's own collector, which runs finalizers and callbacks in whatever frame there is, is off.
+    """
+    refused = decide(event, args)
+    if refused is None and state["events"] > COLLECTED:
+        state["events"] = 0
+        return collect
+    return refused
+
+
+def hidden(*args: "Any", steps: "Any", settle: "Any", **named: "Any") -> "Any":
+    args = settle(*args, **named)
     steps = [*steps]
     refused, args = steps.pop()(args)
     if refused is not None:
         steps.clear()
         raise refused
-    return steps.pop()(*args)
+    return steps.pop()(*args, **named)
 
 
-def handler(signum: int, _frame: object, handler: "Any") -> None:
+def handler(signum: int, _frame: object, handler: "Any", audit: "Any") -> None:
+    try:
+        audit("safesite.signal", signum)
+    except:  # noqa: E722 - no name is at hand; it is called when the hook has ended
+        return
     handler(signum, None)
+
+
+# What makes objects of the package's into what they name, before the steps of `hidden` are there.
+
+
+def as_they_are(*args: "Any", **_named: "Any") -> "Any":
+    return args
+
+
+def name_of(spec: "Any", *rest: "Any") -> "Any":
+    return spec.name, *rest
+
+
+def of_exec(
+    path: "Any",
+    argv: "Any",
+    *rest: "Any",
+    fix: "Any" = fspath,
+    file_actions: "Any" = (),
+    **_: "Any",
+) -> "Any":
+    for _action in file_actions:
+        return path, None  # it would open files unseen: refused
+    try:
+        path = fix(path)
+    except:  # noqa: E722 - no name is at hand; it may be a descriptor
+        argv = [*argv]
+    argv = [fix(word) for word in argv]
+    if not rest or rest[0] is None:
+        return path, argv, *rest
+    return path, argv, {fix(name): fix(rest[0][name]) for name in rest[0]}, *rest[1:]
+
+
+def of_putenv(*args: "Any", fix: "Any" = fspath) -> "Any":
+    return [fix(word) for word in args]
+
+
+def of_fork_exec(*args: "Any", fix: "Any" = fspath) -> "Any":
+    words, programs, close, keep, cwd, env, *rest = args
+    words, programs = [fix(word) for word in words], [fix(program) for program in programs]
+    env = env if env is None else [fix(entry) for entry in env]
+    return words, programs, close, keep, cwd if cwd is None else fix(cwd), env, *rest
 
 
 HANDLER = handler.__code__
@@ -263,30 +397,35 @@ def outside(function: "Any", names: "dict[str, Any]", *defaults: "Any") -> "Any"
     return FUNCTION(function.__code__, names, function.__name__, defaults or None)
 
 
-def put_before(module: "Any", name: str, prepare: "Any") -> None:
-    """Have a function of a module be called with what ``prepare`` makes of its arguments."""
+def put_before(module: "Any", name: str, prepare: "Any", settle: "Any" = as_they_are) -> None:
+    """Have a function of a module be called with what ``prepare`` makes of its arguments.
+
+    ``settle`` comes before that, and may run code of the package.
+    """
     original = getattr(module, name)
+    first = outside(settle, outer)
+    first.__kwdefaults__ = settle.__kwdefaults__
     replacement = outside(hidden, outer)
-    replacement.__kwdefaults__ = {"steps": (original, prepare)}
+    replacement.__kwdefaults__ = {"steps": (original, prepare), "settle": first}
     replacement.__name__ = replacement.__qualname__ = name
     replacement.__module__ = module.__name__
     setattr(module, name, replacement)
 
 
 def prepare_signal(args: "Any") -> "tuple[Refusal, Any]":
-    """Give a signal handler no frame: it could be one of this file's."""
+    """Give a signal handler no frame, and call it when nothing of this runs."""
     if len(args) == 2 and callable(args[1]) and args[1] is not interrupt:
-        args = args[0], FUNCTION(HANDLER, {"__builtins__": {}}, "handler", (args[1],))
+        args = args[0], FUNCTION(HANDLER, {"__builtins__": {}}, "handler", (args[1], audit))
     return None, args
 
 
 def prepare_builtin(args: "Any") -> "tuple[Refusal, Any]":
     """Make no second one of a module that has been changed; ask for one that is a door."""
     try:
-        name = fixed(args[0].name).decode()
+        name = fixed(args[0]).decode()
         audit("import", name, None, None, None, None)
     except BaseException as exc:  # noqa: BLE001 - it is raised where nothing leads to this file
-        return exc.with_traceback(None), ()
+        return plain(exc), ()
     return None, (PLAIN_OBJECT(name=name), *args[1:])
 
 
@@ -297,14 +436,22 @@ def prepare_nothing(args: "Any") -> "tuple[Refusal, Any]":
 
 def install() -> None:
     """Put the hook in place: from here on what runs is the package's."""
-    put_before(_posixsubprocess, "fork_exec", programs.prepare_fork_exec)
+    put_before(_posixsubprocess, "fork_exec", programs.prepare_fork_exec, of_fork_exec)
     vars(sys.modules["subprocess"])["_fork_exec"] = _posixsubprocess.fork_exec  # from 3.11 on
-    put_before(_imp, "create_builtin", prepare_builtin)
+    put_before(_imp, "create_builtin", prepare_builtin, name_of)
     put_before(_signal, "signal", prepare_signal)
-    for name in ELSEWHERE:
-        if hasattr(posix, name):
-            put_before(posix, name, prepare_nothing)
-            setattr(os, name, getattr(posix, name))
+    for name in ("execv", "execve", "posix_spawn", "posix_spawnp"):
+        put_before(posix, name, programs.prepare_exec, of_exec)
+        setattr(os, name, getattr(posix, name))
+    for name in ("putenv", "unsetenv"):
+        put_before(posix, name, programs.prepare_putenv, of_putenv)
+        setattr(os, name, getattr(posix, name))
+    for module, name in UNSEEN:
+        if hasattr(module, name):
+            put_before(module, name, prepare_nothing)
+            setattr(os if module is posix else module, name, getattr(module, name))
     if "signal" in sys.modules:  # it names what it wraps
         sys.modules["signal"].signal.__wrapped__ = _signal.signal
-    add_hook(outside(hook, outer, decide, frozenset(RULES)))
+    gc.disable()
+    gc.enable = outside(as_they_are, outer)
+    add_hook(outside(hook, outer, decide_or_collect, frozenset(RULES), collect))

@@ -20,7 +20,6 @@ PLAIN_FAMILIES = (-1, int(AF_UNIX), int(AF_INET), int(AF_INET6))
 RAW = 3
 LOCAL_NAMES = frozenset(("", "localhost", "ip6-localhost"))
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-NUMERIC = frozenset("0123456789.")
 
 
 def host_of(host: "Any") -> str:
@@ -39,10 +38,18 @@ def endpoint(host: str, port: "Any") -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def is_address(host: str) -> bool:
+    """Return whether a host is a number, for which no name server is asked."""
+    if ":" in host:
+        return True
+    parts = host.split(".")
+    return len(parts) == 4 and all(x.isascii() and x.isdigit() and len(x) < 4 for x in parts)
+
+
 def look_up(host: "Any", port: "Any" = None) -> "Refusal":
     """Return None if a name may be looked up, which is asked together with the connection."""
     host = host_of(host)
-    if host.lower() in LOCAL_NAMES or ":" in host or NUMERIC.issuperset(host):
+    if host.lower() in LOCAL_NAMES or is_address(host):
         return None  # no name server is asked
     service = str(port) if type(port) is int else host_of(port)
     if service.isdecimal() and service != "0":

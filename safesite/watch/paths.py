@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LINK_CAP = 40
 FOLDER = 0o040000
 ABSENT = (2, 20)  # ENOENT; ENOTDIR, above it is no folder
+NO_LINK = 22  # EINVAL
 
 # Linux: O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND; O_TMPFILE goes with one of the first two
 WRITING = 0o1 | 0o2 | 0o100 | 0o1000 | 0o2000
@@ -35,12 +36,18 @@ SECRET_FOLDERS = frozenset(
         "keyrings",
     )
 )
-SYSTEM = ("/bin/", "/etc/", "/lib", "/nix/", "/opt/", "/sbin/", "/snap/", "/sys/", "/usr/")
+SYSTEM = (
+    *("/bin/", "/etc/", "/lib/", "/lib32/", "/lib64/", "/libx32/", "/nix/", "/opt/", "/sbin/"),
+    *("/snap/", "/sys/", "/usr/"),
+)
 SYSTEM_SECRETS = (
     *("/etc/docker/", "/etc/gshadow", "/etc/krb5.keytab", "/etc/kubernetes/", "/etc/shadow"),
     *("/etc/NetworkManager/", "/etc/security/opasswd", "/etc/ssh/", "/etc/ssl/private/"),
-    *("/etc/sudoers", "/etc/wireguard/"),
+    *("/etc/letsencrypt/", "/etc/openvpn/", "/etc/pip.conf", "/etc/pki/tls/private/", "/etc/ppp/"),
+    *("/etc/rancher/", "/etc/sudoers", "/etc/wireguard/"),
 )
+# Begin the names of what others make in TMPDIR while a build runs.
+OTHERS = (".X", "build-env-", "build-via-sdist-", "pip-", "safesite-guard-", "ssh-", "systemd-")
 LISTED = frozenset(("/", "/dev", "/home", "/proc", "/tmp", "/var", "/var/tmp"))  # noqa: S108
 DEVICES = frozenset(("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"))
 KERNEL_FILES = frozenset(
@@ -57,7 +64,7 @@ STARTUP_NAMES = (".pth", ".start", ".egg-link")
 
 def text_of(path: "Any") -> "str | None":
     """Return a path as text, None for an open file; raises TypeError for what may change."""
-    if isinstance(path, str):
+    if issubclass(type(path), str):  # isinstance() would ask the object
         return "".join((path,))  # noqa: FLY002 - of a subclass what it holds, and not what it says
     if type(path) is bytes:
         return path.decode("utf-8", "surrogateescape")
@@ -89,10 +96,12 @@ def resolve(path: str, base: str = "") -> str:
 
 
 def link_at(path: str) -> "str | None":
-    """Return where a symbolic link leads, None if there is none."""
+    """Return where a symbolic link leads, None if there is none; raises OSError in doubt."""
     try:
         return readlink(path)
-    except OSError:
+    except OSError as exc:
+        if exc.errno != NO_LINK and exc.errno not in ABSENT:
+            raise
         return None
 
 
@@ -119,7 +128,8 @@ def is_own(path: str) -> bool:
         return not in_environment(path)
     for folder in facts["temp"]:
         if path.startswith(folder + "/"):
-            return path[len(folder) + 1 :].partition("/")[0] not in facts["foreign"]
+            name = path[len(folder) + 1 :].partition("/")[0]
+            return name not in facts["foreign"] and not name.startswith(OTHERS)
     return False
 
 
@@ -148,7 +158,7 @@ def is_secret(path: str) -> bool:
 def may_read(path: str) -> bool:
     """Return whether a path without links is one that builds read."""
     if is_own(path) and (facts["unpacked"] or not is_secret(path)):
-        return True
+        return not is_device(path)
     if not is_secret(path) and is_public(path):
         return True
     return not exists(path)
@@ -206,8 +216,8 @@ def write_name(path: str, base: str = "") -> "Refusal":
 
 def write_at(path: str) -> "Refusal":
     """Return None if the build may write a path without links."""
-    hooks = "/.git/" in path and not facts["unpacked"]  # of git's, in the user's own checkout
-    if (is_own(path) and not hooks) or path in DEVICES:
+    hooks = "/.git/" in path + "/" and not facts["unpacked"]  # of git's, in the user's own checkout
+    if (is_own(path) and not hooks and not is_device(path)) or path in DEVICES:
         return None
     folder, _, name = path.rpartition("/")
     if name == "__pycache__" or (folder.endswith("/__pycache__") and ".pyc" in name):
@@ -246,10 +256,23 @@ def bases_of(path: str, dir_fd: "int | None") -> "list[str]":
     return bases
 
 
+def is_device(path: str) -> bool:
+    """Return whether something is a device, of whatever name, as root can make one."""
+    try:
+        return lstat(path).st_mode & 0o170000 in (0o020000, 0o060000)
+    except OSError as exc:
+        if exc.errno not in ABSENT:
+            raise
+        return False
+
+
 def is_folder(path: str) -> bool:
+    """Return whether something is a folder; raises OSError where none knows."""
     try:
         return lstat(path).st_mode & 0o170000 == FOLDER
-    except OSError:
+    except OSError as exc:
+        if exc.errno not in ABSENT:
+            raise
         return False
 
 
@@ -290,7 +313,13 @@ def on_listing(args: "Any") -> "Refusal":
 
 def on_write(args: "Any") -> "Refusal":
     """Decide on os.chmod(path, mode, dir_fd), os.utime(path, times, ns, dir_fd) and their like."""
-    return each_base(write, args[0], args[-1])
+    return on_open_file(args[0]) or each_base(write, args[0], args[-1])
+
+
+def on_open_file(file: "Any") -> "Refusal":
+    """Return None if what is open under a number may be changed; so for all that is no number."""
+    path = link_at(f"/proc/self/fd/{file}") if type(file) is int else None
+    return write_at(path) if path is not None and path[:1] == "/" else None
 
 
 def on_entry(args: "Any") -> "Refusal":
@@ -300,17 +329,27 @@ def on_entry(args: "Any") -> "Refusal":
 
 def on_write_here(args: "Any") -> "Refusal":
     """Decide on os.truncate(path, length), os.setxattr(path, ...)."""
-    return each_base(write, args[0], -1)
+    return on_open_file(args[0]) or each_base(write, args[0], -1)
 
 
 def on_rename(args: "Any") -> "Refusal":
     """Decide on os.rename(source, target, source_dir_fd, target_dir_fd)."""
-    return each_base(write_name, args[0], args[2]) or each_base(write_name, args[1], args[3])
+    return each_base(move, args[0], args[2]) or each_base(move, args[1], args[3])
+
+
+def move(path: str, base: str) -> "Refusal":
+    """Return None if the build may rename something: no folder above an environment."""
+    whole = resolve(path, base)
+    for prefix in facts["prefixes"]:
+        if prefix.startswith(whole + "/"):
+            return want("write", whole)
+    return write_name(path, base)
 
 
 def on_link(args: "Any") -> "Refusal":
     """Decide on os.link(source, target, source_dir_fd, target_dir_fd)."""
-    return each_base(read, args[0], args[2]) or each_base(write_name, args[1], args[3])
+    # What is written by its other name must be the build's too.
+    return each_base(write, args[0], args[2]) or each_base(write_name, args[1], args[3])
 
 
 def on_symlink(args: "Any") -> "Refusal":

@@ -7,9 +7,9 @@ Executed apart by `safesite.guard`: see the package's first lines.
 """
 
 import sys
-from posix import fspath, putenv, unsetenv
+from posix import getcwd, putenv, unsetenv
 
-from safesite.watch.build import call_own, facts, want
+from safesite.watch.build import facts, refusal, want
 from safesite.watch.paths import exists, is_own, read, resolve, text_of
 
 TYPE_CHECKING = False
@@ -61,7 +61,17 @@ PLAIN = frozenset(
 )  # of a shell's line: nothing that means anything to it
 
 # Variables that Python, or what loads programs, heeds before safesite can be there.
-EARLY = (b"LD_AUDIT", b"LD_PRELOAD", b"PYTHONHOME", b"PYTHONPLATLIBDIR", b"PYTHONPYCACHEPREFIX")
+EARLY = frozenset(
+    (
+        *(b"BASHOPTS", b"BASH_ENV", b"ENV", b"GCONV_PATH", b"GLIBC_TUNABLES", b"LD_AUDIT"),
+        *(b"LD_DEBUG", b"LD_DEBUG_OUTPUT", b"LD_PRELOAD", b"LD_PROFILE", b"LD_PROFILE_OUTPUT"),
+        *(b"LOCPATH", b"PS4", b"PYTHONHOME", b"PYTHONPATH", b"PYTHONPERFSUPPORT"),
+        *(b"PYTHONPLATLIBDIR", b"PYTHONPYCACHEPREFIX", b"PYTHONUSERBASE", b"PYTHONWARNINGS"),
+        *(b"CDPATH", b"IFS", b"PYTHON_PERF_JIT_SUPPORT", b"PYTHON_PRESITE", b"SHELLOPTS"),
+    )
+)
+EARLY_FOR_PYTHON = (b"HOME", b"XDG_CONFIG_HOME")  # which lead to a policy
+EARLY_WORDS = (b"perf", b"presite", b"pycache_prefix")  # of -X
 
 
 # Programs.
@@ -70,34 +80,45 @@ EARLY = (b"LD_AUDIT", b"LD_PRELOAD", b"PYTHONHOME", b"PYTHONPLATLIBDIR", b"PYTHO
 def may_run(program: str, argv: "list[bytes]", env: "Environment", cwd: str = "") -> "Refusal":
     """Return None if the build may start a program, given by its path, with these words."""
     if program in facts["launchers"]:
-        if any(b"pycache_prefix" in word or b"presite" in word for word in argv[1:]):
+        values, script = options_of(argv)
+        if not all(map(is_late, values)):
             return want("run", program, shown(argv))
-        script = script_of(argv)
         return read(script, cwd) if script else None  # Python shows a line of what is no Python
     real = resolve(program, cwd)
     if is_tool(program, argv, cwd) or is_check(real):
         return None
-    if is_shell(real) and may_run_shell(argv, env, cwd):
+    if is_shell(real) and not early_difference(env) and may_run_shell(argv, env, cwd):
         return None
     return want("run", real, shown(argv))
 
 
-def script_of(argv: "list[bytes]") -> str:
-    """Return the script in Python's command line, "" if it runs something else."""
-    words = argv[1:]
+def options_of(argv: "list[bytes]") -> "tuple[list[bytes], str]":
+    """Return the values of -W and -X in Python's command line, and its script or ""."""
+    words, values = argv[1:], list[bytes]()
     while words and words[0][:1] == b"-":
         word = words.pop(0)
         if word == b"--":
             break
         if word == b"-":
-            return ""
-        letters = "" if word[:2] == b"--" else word[1:].decode("latin-1")
-        plain = letters.partition("W")[0].partition("X")[0]  # these have a value
-        if "c" in plain or "m" in plain:
-            return ""
-        if word == b"--check-hash-based-pycs" or letters[len(plain) :] in ("W", "X"):
-            del words[:1]
-    return words[0].decode("utf-8", "surrogateescape") if words else ""
+            return values, ""
+        letters = b"" if word[:2] == b"--" else word[1:]
+        flags = letters.partition(b"W")[0].partition(b"X")[0]  # these two have a value
+        if b"c" in flags or b"m" in flags:
+            return values, ""
+        value = letters[len(flags) + 1 :]
+        if word == b"--check-hash-based-pycs" or (len(letters) > len(flags) and not value):
+            value = words.pop(0) if words else b""
+        values.append(value)
+    return values, words[0].decode("utf-8", "surrogateescape") if words else ""
+
+
+def is_late(value: bytes) -> bool:
+    """Return whether a value of -W or -X leads to nothing before the hook is in place.
+
+    A filter for warnings may name a class, whose module is imported then.
+    """
+    parts = value.split(b":")
+    return not value.startswith(EARLY_WORDS) and not (len(parts) > 2 and b"." in parts[2])
 
 
 def is_tool(program: str, argv: "list[bytes]", cwd: str = "") -> bool:
@@ -110,8 +131,9 @@ def is_tool(program: str, argv: "list[bytes]", cwd: str = "") -> bool:
     names = [real.rpartition("/")[2]]
     if is_own(real):
         return False
-    if not is_own(resolve(folder or "/", cwd)):
-        names.append(link)  # cc -> gcc, cargo -> rustup
+    called = argv[0].decode("utf-8", "replace").rpartition("/")[2] if argv else ""
+    if called == link and not is_own(resolve(folder or "/", cwd)):
+        names.append(link)  # cc -> gcc, cargo -> rustup, which may go by how they are called
     for known in names:
         stem = known.rstrip("0123456789.-")  # gcc-12; x86_64-linux-gnu-gcc; llvm-config-14
         if known in TOOLS or stem in TOOLS or stem.rpartition("-")[2] in TOOLS:
@@ -168,6 +190,8 @@ def find(name: str, env: "Environment", cwd: str) -> str:
     if "/" in name:
         return name
     path = env.get(b"PATH", b"/bin:/usr/bin").decode("utf-8", "surrogateescape")
+    if "%" in path:
+        return ""  # which means more to dash
     for folder in path.split(":"):
         program = (folder or ".") + "/" + name
         if exists(resolve(program, cwd)):
@@ -187,9 +211,15 @@ def first_difference(given: "Environment") -> str:
     """Return a variable by which a child would be another Python than this one, "" for none."""
     at_start: Environment = facts["at_start"]
     for name in (*given, *at_start):
-        own = name.startswith(b"SAFESITE_")
-        counts = own or (name in given and is_early(name))
-        if counts and given.get(name) != at_start.get(name):
+        if name.startswith(b"SAFESITE_") and given.get(name) != at_start.get(name):
+            return name.decode("ascii", "replace")
+    return early_difference(given)
+
+
+def early_difference(given: "Environment") -> str:
+    """Return a variable that has been set and counts early, "" for none."""
+    for name, value in given.items():
+        if is_early(name, python=True) and value != facts["at_start"].get(name):
             return name.decode("ascii", "replace")
     return ""
 
@@ -201,14 +231,14 @@ def restore() -> str:
         if name.startswith(b"SAFESITE_") and env.get(name) != at_start.get(name):
             if name in at_start:
                 env[name] = at_start[name]
-                call_own("os.putenv", putenv, name, env[name])
+                putenv(name, env[name])
             else:
                 del env[name]
-                call_own("os.unsetenv", unsetenv, name)
+                unsetenv(name)
     return first_difference(env)
 
 
-def for_child(given: "Environment") -> "Environment":
+def for_child(given: "Environment", *, python: bool) -> "Environment":
     """Return a child's variables, of which those that count are as they were at the build's start.
 
     Another PYTHONPATH has another name: guard adds it when the child's hook is in place.
@@ -216,7 +246,7 @@ def for_child(given: "Environment") -> "Environment":
     at_start: Environment = facts["at_start"]
     found = {}
     for name in (*given, *at_start):
-        if name.startswith(b"SAFESITE_") or (name in given and is_early(name)):
+        if name.startswith(b"SAFESITE_") or (name in given and is_early(name, python=python)):
             value = at_start.get(name)
         else:
             value = given.get(name)
@@ -228,20 +258,23 @@ def for_child(given: "Environment") -> "Environment":
     return found
 
 
-def is_early(name: bytes) -> bool:
-    return name in EARLY or name == b"PYTHONPATH"
+def is_early(name: bytes, *, python: bool) -> bool:
+    """Return whether a variable counts before the hook is in place; for Python more of them do."""
+    if python and (name.startswith(b"LD_") or name in EARLY_FOR_PYTHON):
+        return True
+    return name in EARLY or name.startswith(b"BASH_FUNC_")
 
 
-def on_putenv(args: "Any") -> "Refusal":
-    """Decide on os.putenv(name, value)."""
-    facts["environ"][encoded(args[0])] = encoded(args[1])
-    return None
-
-
-def on_unsetenv(args: "Any") -> "Refusal":
-    """Decide on os.unsetenv(name)."""
-    facts["environ"].pop(encoded(args[0]), None)
-    return None
+def prepare_putenv(args: "Any") -> "tuple[Refusal, Any]":
+    """Note what os.putenv(name, value) or os.unsetenv(name) changes: an event could be false."""
+    try:
+        name, *value = words_of([*args])
+        facts["environ"].pop(name, None)
+        if value:
+            facts["environ"][name] = value[0]
+    except BaseException as exc:  # noqa: BLE001 - it is raised where nothing leads to this file
+        return plain(exc), ()
+    return None, (name, *value)
 
 
 # The ways to start one.
@@ -261,32 +294,33 @@ def on_exec(args: "Any") -> "Refusal":
     path, words = text_of(program), words_of(argv)
     if path is None:
         return want("run", "an open file", shown(words))
-    differs = restore() if env is None else differing(env)
+    given = facts["environ"]
+    if env is not None:
+        given = {fixed(name): fixed(value) for name, value in exactly(env, dict).items()}
+    differs = restore() if env is None else first_difference(given)
     if differs:
         return want("run", resolve(path), f"{shown(words)} (with another {differs})")
-    return may_run(path, words, facts["environ"])
+    return may_run(path, words, given)
+
+
+def exactly(value: "Any", kind: "Any") -> "Any":
+    """Return a value; raises TypeError for one of another type, which may change."""
+    if type(value) is not kind:
+        raise TypeError
+    return value
 
 
 def words_of(argv: "Any") -> "list[bytes]":
     """Return a command line; raises TypeError for what may change."""
-    if type(argv) not in (list, tuple):
-        raise TypeError
-    return [fixed(word) for word in argv]
+    return [fixed(word) for word in exactly(argv, list)]
 
 
 def fixed(word: "Any") -> bytes:
-    """Return a word of an event as bytes; raises TypeError for what may change."""
+    """Return a word as bytes; raises TypeError for what may change."""
     text = text_of(word)
     if text is None:
         raise TypeError
     return text.encode("utf-8", "surrogateescape")
-
-
-def differing(env: "Any") -> str:
-    """Return what `first_difference` does, of variables as an event has them."""
-    if type(env) is not dict:
-        return "environment"  # of its own making: what it will say is not known
-    return first_difference({fixed(name): fixed(value) for name, value in env.items()})
 
 
 def on_fork_exec(args: "Any") -> "Refusal":
@@ -298,36 +332,52 @@ def on_fork_exec(args: "Any") -> "Refusal":
 def prepare_fork_exec(args: "Any") -> "tuple[Refusal, Any]":
     """Return what ``_posixsubprocess.fork_exec``, which is not audited, is to be given instead.
 
-    Copies, which nobody changes any more; one program; variables under which a child is guarded.
+    One program, by an absolute path; variables under which a child is guarded.
     """
     try:
-        argv, programs, close_fds, keep_fds, cwd, env, *rest = args
-        argv = [encoded(word) for word in argv]
+        words, programs, close_fds, keep_fds, cwd, env, *rest = args
+        argv = words_of(words)
         given = facts["environ"]
         if env is not None:
-            given = dict(encoded(entry).partition(b"=")[::2] for entry in env)
-        folder = "" if cwd is None else encoded(cwd).decode("utf-8", "surrogateescape")
-        base = resolve(folder) if folder else ""
-        program = first_program([encoded(program) for program in programs], base)
+            given = dict([fixed(entry).partition(b"=")[::2] for entry in exactly(env, list)])
+        base = getcwd() if cwd is None else resolve(fixed(cwd).decode("utf-8", "surrogateescape"))
+        program = first_program(words_of(programs), base)
         audit("safesite.fork_exec", program, argv, given, base)
-        entries = [name + b"=" + value for name, value in for_child(given).items()]
+        given = for_child(given, python=program in facts["launchers"])
+        entries = [name + b"=" + value for name, value in given.items()]
         found = (program.encode("utf-8", "surrogateescape"),)
     except BaseException as exc:  # noqa: BLE001 - it is raised where nothing leads to this file
-        return exc.with_traceback(None), ()
-    return None, (argv, found, close_fds, keep_fds, base or None, entries, *rest)
+        return plain(exc), ()
+    return None, (argv, found, close_fds, keep_fds, cwd and base, entries, *rest)
 
 
-def encoded(word: "Any") -> bytes:
-    """Return a word as bytes, once and for all: a package's object is asked a single time."""
-    if type(word) is not bytes and not isinstance(word, str):
-        word = fspath(word)
-    return fixed(word)
+def prepare_exec(args: "Any") -> "tuple[Refusal, Any]":
+    """Return what ``os.execv`` and the like are to be given: an absolute path."""
+    try:
+        path, argv, *rest = args
+        program = text_of(path)
+        words_of(argv)
+        if program is not None:
+            program = program if "/" in program else find(program, facts["environ"], "") or program
+            path = program if program[:1] == "/" else getcwd() + "/" + program
+    except BaseException as exc:  # noqa: BLE001 - as above
+        return plain(exc), ()
+    return None, (path, argv, *rest)
+
+
+def plain(exc: BaseException) -> BaseException:
+    """Return an exception for the package; its own are not handed back, as they have methods."""
+    for kind in (KeyboardInterrupt, PermissionError, ImportError):
+        if type(exc) is kind:
+            return BaseException.with_traceback(exc, None)
+    return refusal("what this names cannot be told (guard)")
 
 
 def first_program(programs: "list[bytes]", base: str) -> str:
     """Return the first of the paths that PATH gives where there is something, else the first."""
     found = [program.decode("utf-8", "surrogateescape") for program in programs]
+    found = [path if path[:1] == "/" else base + "/" + path for path in found]
     for program in found:
-        if exists(resolve(program, base)):
+        if exists(resolve(program)):
             return program
     return found[0]
