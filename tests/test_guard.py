@@ -1715,7 +1715,10 @@ UNCHANGED = {
     "ignored signal": "import signal; print([signal.getsignal(n) for n in (2, 13, 15, 17, 22)])",
     "signals": "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []))",
     "files": "import os; print(sorted(os.listdir('/proc/self/fd')))",
-    "groups": "from os import *; a = getppid(); print(getsid(0) == getsid(a), getpgrp() == getpgid(a))",
+    "groups": (
+        "from os import *; parent = getppid()\n"
+        "print(getsid(0) == getsid(parent), getpgrp() == getpgid(parent))"
+    ),
     "read": "import os; print(open(os.environ['HOME'] + '/.netrc').read(), os.system('true'))",
     "atexit": "import atexit; atexit.register(print, 'end')",
     "children": "import subprocess, sys; print(subprocess.run([sys.executable, '-c', 'print(1)']))",
