@@ -182,6 +182,13 @@ def in_background(
     )
 
 
+def first_line(process: subprocess.Popen[str]) -> str:
+    """Wait for the first line that a command prints."""
+    assert process.stdout is not None
+    assert select.select([process.stdout], [], [], PATIENCE)[0], "it says nothing"
+    return process.stdout.readline()
+
+
 def alone(
     environment: Environment, *command: str | Path, cwd: Path | None = None, **more: str
 ) -> Outcome:
@@ -453,7 +460,7 @@ def test_a_build_gets_none_of_the_answers(environment: Environment) -> None:
     setup = write_setup(environment, *lines, *reads(victim(environment)), "print(input())")
     with Terminal(environment, guarded(environment, setup)) as terminal:
         terminal.answer(f"evil 1.0 wants to {TO_BUILD}", "y\r")
-        terminal.answer(f"evil 1.0 (setup.py:14) wants to read {victim(environment)}", "yes\r")
+        terminal.answer(f"evil 1.0 (setup.py:15) wants to read {victim(environment)}", "yes\r")
         terminal.until("took secret")
         terminal.type("more\r")
         assert terminal.end() == 1
@@ -1015,32 +1022,39 @@ def test_pip_at_a_terminal(shelf: Shelf, short: Path) -> None:
     assert lines[-1] == "Successfully installed evil-1.0"
 
 
-def test_ctrl_c_stops_pip_as_it_does_stock(shelf: Shelf, short: Path) -> None:
-    """While a build runs that heeds it, or does not, and at a question."""
+BUILDS = {"stock": "sleep()\n", "heeds": "sleep()\n", "does not heed": OBSTINATE["itself"]}
+
+
+@pytest.mark.parametrize("code", some({name: name for name in BUILDS}, "does not heed"))
+def test_ctrl_c_stops_pip_as_it_does_stock(shelf: Shelf, short: Path, code: str) -> None:
     environment = environment_in(need("3.13"), short)
     shelf.put(environment, f"pip =={PIPS['3.13']}")
     asleep = temp(environment) / "asleep"
     told = SLEEPS.replace("print(", f"open({str(asleep)!r}, 'w'), print(")
-    sdist(environment.work, "heeds", "1.0", with_backend(told + "sleep()\n", "heeds"))
-    sdist(environment.work, "does_not", "1.0", with_backend(told + OBSTINATE["itself"], "does_not"))
-    heeds = pip("install", "./heeds-1.0.tar.gz")
-    codes = []
-    for command in (
-        [str(environment.python), *map(str, heeds)],
-        guarded(environment, *heeds, mode="watch"),
-        guarded(environment, *pip("install", "./does_not-1.0.tar.gz"), mode="watch"),
-    ):
-        with Terminal(environment, command) as terminal:
-            wait_for(asleep)
-            terminal.type(INTERRUPT)
-            codes.append(terminal.end())
-            assert stops(environment.root.parent)
-    with Terminal(environment, guarded(environment, *heeds)) as terminal:
+    sdist(environment.work, "evil", "1.0", with_backend(told + BUILDS[code]))
+    words = [str(word) for word in pip("install", "./evil-1.0.tar.gz")]
+    stock = [str(environment.python), *words]
+    command = stock if code == "stock" else guarded(environment, *words, mode="watch")
+    with Terminal(environment, command) as terminal:
+        wait_for(asleep)
+        terminal.type(INTERRUPT)
+        assert terminal.end() == 1
+        assert "ERROR: Operation cancelled by user" in terminal.shown
+        assert stops(environment.root.parent)
+
+
+def test_ctrl_c_at_a_question_stops_pip(shelf: Shelf, short: Path) -> None:
+    environment = environment_in(need("3.13"), short)
+    shelf.put(environment, f"pip =={PIPS['3.13']}")
+    sdist(environment.work, "evil", "1.0", with_backend(probe(environment)))
+    words = pip("install", "./evil-1.0.tar.gz")
+    with Terminal(environment, guarded(environment, *words)) as terminal:
         terminal.until(CHOICE)
         terminal.type(INTERRUPT)
-        codes.append(terminal.end())
+        assert terminal.end() == 1
         assert "ERROR: Operation cancelled by user" in terminal.shown
-    assert codes == [1] * 4
+        assert stops(environment.root.parent)
+    assert ran(environment) == set()
 
 
 def wait_for(path: Path) -> None:
@@ -1683,6 +1697,24 @@ def test_the_python_of_another_environment(environment: Environment, start: str)
     assert outcome.out == f"refused True\n{other.prefix}\n", outcome.err
 
 
+def test_the_python_of_another_version(environment: Environment) -> None:
+    others = [v for v in ("3.10", "3.13") if v != environment.interpreter.version]
+    other = environments.make(need(others[0]), environment.root / "other")
+    setup = write_setup(environment, *reads(victim(environment)), "import sys; print(sys.prefix)")
+    code = f"import subprocess; subprocess.run([{str(other.python)!r}, {str(setup)!r}])"
+    outcome = alone(environment, *guarded(environment, "-c", code, mode="watch"))
+    assert outcome.out == f"refused True\n{other.prefix}\n", outcome.err
+
+
+def test_a_python_that_is_not_covered_is_named(environment: Environment) -> None:
+    """Once; safesite is not for this version, and it starts as it is."""
+    program = shutil.copy("/usr/bin/true", environment.work / "python3.9")
+    code = f"import subprocess\nfor _ in 'ab': print(subprocess.run([{str(program)!r}]).returncode)"
+    outcome = alone(environment, *guarded(environment, "-c", code))
+    told = f"safesite: {program}: a Python that the guard does not cover (guard)\n"
+    assert outcome == Outcome(0, "0\n0\n", told)
+
+
 @pytest.mark.parametrize("start", some(SHELLS, "system"))
 def test_a_shell_gets_past_unless_the_environment_is_protected(
     environment: Environment, start: str
@@ -1750,8 +1782,7 @@ def test_a_signal_to_the_outer_process_ends_the_inner(
     """As it ends the program without the guard."""
     code = "import time; print('asleep', flush=True); time.sleep(60)"
     process = in_background(environment, guarded(environment, "-c", code))
-    assert process.stdout is not None
-    process.stdout.readline()
+    first_line(process)
     process.send_signal(number)
     process.communicate(timeout=PATIENCE)
     assert process.returncode == -number
@@ -1770,8 +1801,7 @@ time.sleep(60)
 """
     for number in (signal.SIGTERM, signal.SIGINT):
         process = in_background(environment, guarded(environment, "-c", code))
-        assert process.stdout is not None
-        process.stdout.readline()
+        first_line(process)
         process.send_signal(number)
         process.communicate(timeout=PATIENCE)
         assert process.returncode == number
@@ -1782,7 +1812,9 @@ def test_ignored_signals_stay_ignored(environment: Environment) -> None:
     setup = write_setup(
         environment, "print('asleep', flush=True)", "input()", *reads(victim(environment))
     )
-    shell = ["/bin/sh", "-c", '"$@"; read line', "sh", *start_each(environment, setup)]
+    program = f"import subprocess, sys; subprocess.run([sys.executable, {str(setup)!r}])"
+    command = guarded(environment, "-c", program, mode="watch")
+    shell = ["/bin/sh", "-c", 'trap "" INT HUP; exec "$@"', "sh", *command]
     process = subprocess.Popen(
         shell,
         cwd=environment.work,
@@ -1793,8 +1825,7 @@ def test_ignored_signals_stay_ignored(environment: Environment) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    assert process.stdout is not None
-    process.stdout.readline()
+    first_line(process)
     for number in (signal.SIGINT, signal.SIGHUP):
         os.killpg(process.pid, number)
     out, err = process.communicate("\n", timeout=PATIENCE)
@@ -1883,8 +1914,7 @@ def test_a_run_that_others_could_answer_allows_nothing(
     allowing = policy_with(trusted_folder, f"guard allow read {victim(environment)}")
     setup = write_setup(environment, *reads(victim(environment)), name="other")
     with in_background(environment, guarded(environment, waits, mode="watch"), **allowing) as first:
-        assert first.stdout is not None
-        first.stdout.readline()
+        first_line(first)
         (name,) = leftovers(environment)
         folder = temp(environment) / name
         folder.chmod(mode)
@@ -1923,8 +1953,7 @@ def test_without_a_broker_all_is_refused(environment: Environment) -> None:
     setup = write_setup(environment, *wait, *reads(victim(environment)), *children)
     other = write_setup(environment, "print('took secret')", name="other")
     process = in_background(environment, start_each(environment, setup, other, mode="watch"))
-    assert process.stdout is not None
-    process.stdout.readline()
+    first_line(process)
     process.kill()
     process.wait(PATIENCE)
     go.touch()

@@ -58,6 +58,7 @@ UNCAUGHT: dict[str, str] = {
     "tool_runs@gcc writes": "and writes where it is told to",
     "tool_runs@ar": "so does an archiver",
     "tool_runs@git reads": "so does git",
+    "tool_runs@meson": "meson's checks are programs of the build's own",
     "listen@unbound": "Python tells no audit hook of it",
     "swap": "what a name leads to can change between check and use",
     "probe@os.stat": "Python tells no audit hook of it",

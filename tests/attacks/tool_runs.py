@@ -73,6 +73,11 @@ def archive():
     aim.read("stolen.a")
 
 
+def meson():
+    """Call a program as meson calls those by which it tries the compiler."""
+    subprocess.run([aim.put("meson-private/check.exe", SCRIPT, 0o755)])
+
+
 WAYS = {
     "make": make,
     "cmake": cmake,
@@ -85,5 +90,6 @@ WAYS = {
     "git": git,
     "git reads": git_reads,
     "ar": archive,
+    "meson": meson,
 }
 WAYS[aim.VARIANT]()
