@@ -48,11 +48,15 @@ HOOKS = (
 )
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 TOLD: set[str] = set()  # the Pythons that are not covered
-INSTALLERS = ("build", "ensurepip", "nox", "pip", "tox", "venv", "virtualenv")
+INSTALLERS = (
+    *("build", "cibuildwheel", "ensurepip", "flit", "hatch", "nox", "pdm", "pip", "pipenv"),
+    *("piptools", "pipx", "poetry", "tox", "venv", "virtualenv"),
+)
 FOLDER_OPTIONS = (
     *("-b", "-d", "--bdist-dir", "--build-base", "--build-lib", "--build-temp", "--dist-dir"),
     *("-e", "--egg-base", "--record"),
 )
+TOX_FOLDERS = (".meta", "dist")
 
 
 class Start:
@@ -82,11 +86,13 @@ def enter() -> None:
     folder, number = find_run(mode)
     if number:
         details = ask_broker(folder, "join", int(number))
+        if module_of(sys.argv[1:]) == "pip":
+            give_temporary_folder()
     else:
         start = find_start(sys.argv[1:])
         if start is None:
             safesite.gate["guard"] = Trusted().begin
-            if sys.argv[1:2] == ["-m"] and sys.argv[2:3] and sys.argv[2] in INSTALLERS:
+            if module_of(sys.argv[1:]).partition(".")[0] in INSTALLERS:
                 replace("add_path_entry", lambda _entry: None)  # the folder may be the package's
             return
         details = ask_broker(folder, "build", start.what, start.project, start.folders)
@@ -200,6 +206,12 @@ def find_start(words: list[str]) -> Start | None:
     return start_of_file(word, args) if word[:1] != "-" else None
 
 
+def module_of(words: list[str]) -> str:
+    """Return the module that ``-m`` names, "" where the command line begins with something else."""
+    option, name = [*words, "", ""][:2]
+    return (option[2:] or name) if option[:2] == "-m" else ""
+
+
 def start_of_code(code: str, args: list[str]) -> Start | None:
     """Return the build that ``-c CODE`` is: so pip runs ``setup.py``, and others hooks."""
     if "setup.py" in code and ("setuptools" in code or "distutils" in code):
@@ -218,7 +230,7 @@ def start_of_file(path: str, args: list[str]) -> Start | None:
     if name.endswith("_in_process.py") and len(args) > 1 and args[0].startswith(HOOK_NAMES):
         return Start(args[0], os.getcwd(), (args[1], *folders_of_hook(args[1])))
     if name == "_backend.py" and above == "pyproject_api":
-        return Start("its build backend", os.getcwd())
+        return Start("its build backend", os.getcwd(), folders_of_tox())
     return None
 
 
@@ -235,6 +247,16 @@ def given_folders(args: list[str]) -> Iterable[str]:
         if name in FOLDER_OPTIONS:
             value = value if equals else "".join(args[number + 1 : number + 2])
             yield os.path.dirname(value) if name == "--record" else value
+
+
+def folders_of_tox() -> list[str]:
+    """Return the folders that tox has a backend write into: it names them on the backend's stdin.
+
+    They lie in the environment that tox made for the backend, which the build may not change else.
+    """
+    folder = os.path.dirname(os.path.dirname(sys.executable))  # sys.prefix is set later
+    is_environment = os.path.lexists(os.path.join(folder, "pyvenv.cfg"))
+    return [os.path.join(folder, name) for name in TOX_FOLDERS if is_environment]
 
 
 def folders_of_hook(control: str) -> list[str]:
@@ -409,6 +431,19 @@ def leave_terminal() -> None:
             os.close(file)
 
 
+def give_temporary_folder() -> None:
+    """Give a pip that a build runs, as setuptools' develop does, a folder for its own folders.
+
+    In TMPDIR their names would be those of the pip that runs the build.
+    """
+    import atexit
+    import shutil
+    import tempfile
+
+    folder = os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
 def facts_of(folder: str, details: dict[str, Any], path: list[str]) -> dict[str, Any]:
     """Return what the hook knows: see `safesite.watch.build`.
 
@@ -497,8 +532,7 @@ class Trusted:
 
         def fork_exec(*args: Any) -> int:
             words, programs, close_fds, keep_fds, cwd, env, *rest = args
-            if cwd is None or all(os.path.isabs(os.fsdecode(path)) for path in programs):
-                words, programs = redirected(words, programs)
+            words, programs = redirected(words, programs, "" if cwd is None else os.fsdecode(cwd))
             if env is not None:
                 env = with_variables(env)
             return original(words, programs, close_fds, keep_fds, cwd, env, *rest)
@@ -515,7 +549,11 @@ def redirecting(original: Any) -> Any:
     """Return a function of os that starts a program, for which `redirected` is asked before."""
 
     def start(path: Any, argv: Any, *rest: Any, **named: Any) -> Any:
-        if not isinstance(path, int) and os.sep in os.fsdecode(path):
+        if not isinstance(path, int):
+            if original.__name__ == "posix_spawnp":
+                import shutil
+
+                path = shutil.which(path) or path
             argv, (path,) = redirected(list(argv), (os.fspath(path),))
         if rest and rest[0] is not None:
             given = {os.fsencode(name): os.fsencode(value) for name, value in rest[0].items()}
@@ -538,12 +576,13 @@ def with_variables(env: list[bytes]) -> list[bytes]:
     return [*env, *(name + b"=" + own[name] for name in own if name not in given)]
 
 
-def redirected(words: Any, programs: Any) -> tuple[Any, Any]:
+def redirected(words: Any, programs: Any, cwd: str = "") -> tuple[Any, Any]:
     """Return a command line and its program, the launcher if that is another environment's Python.
 
     A script in whose first line such a Python stands is given to the launcher.
     """
-    program = next((path for path in map(os.fsdecode, programs) if os.path.exists(path)), "")
+    paths = (os.path.join(cwd, os.fsdecode(path)) for path in programs)
+    program = next(filter(os.path.exists, paths), "")
     launcher = launcher_of(program)
     if launcher:
         return [launcher, *words[1:]], (os.fsencode(launcher),)

@@ -169,8 +169,9 @@ def in_background(
     environment: Environment, command: list[str], cwd: Path | None = None, **more: str
 ) -> subprocess.Popen[str]:
     """Start a command without a terminal: in a session of its own it has no /dev/tty either."""
+    heeding = ["/usr/bin/env", "--default-signal=INT,QUIT"]  # also where the tests do not
     return subprocess.Popen(
-        command,
+        [*heeding, *command],
         cwd=cwd or environment.work,
         env=environment.environ() | more,
         stdin=subprocess.DEVNULL,
@@ -1084,7 +1085,8 @@ OLD, SOME = ("3.10", "3.11"), ("3.10", "3.13", "3.15")
 class Way:
     """A command line that builds a project, what that needs, and how the project is built.
 
-    ``{target}`` is an empty folder; ``default``: the version that it is always tried on.
+    ``{target}`` is an empty folder; ``default``: the version that it is always tried on;
+    ``variables``: more of the environment.
     """
 
     words: str
@@ -1092,7 +1094,8 @@ class Way:
     files: Callable[[str], dict[str, str]] = with_backend
     versions: tuple[str, ...] = VERSIONS
     default: str = ""
-    writes: bool = False  # into the environment, by itself
+    asks: bool = False  # itself, as what it writes into the environment
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 WAYS = {
@@ -1105,20 +1108,30 @@ WAYS = {
     "wheel": Way(f"{WHEEL} {{sdist}}"),
     "wheel, not isolated": Way(f"{WHEEL} --no-build-isolation {{sdist}}"),
     "setuptools": Way(f"{INSTALL} --no-build-isolation {{sdist}}", NEW_SETUPTOOLS, with_setuptools),
-    "setuptools, -e": Way(f"{INSTALL} --no-build-isolation -e .", NEW_SETUPTOOLS, with_setuptools),
+    "setuptools, -e": Way(
+        f"{INSTALL} --no-build-isolation --use-pep517 -e .", NEW_SETUPTOOLS, with_setuptools
+    ),
+    "setuptools, -e by another pip": Way(
+        f"{INSTALL} --no-build-isolation -e .",
+        NEW_SETUPTOOLS,
+        with_setuptools,
+        (*OLD, "3.12"),
+        asks=True,
+        variables=(("PIP_NO_BUILD_ISOLATION", "0"),),  # in pip's words: there is none
+    ),
     "--use-pep517": Way(
         f"{INSTALL} --no-build-isolation --use-pep517 {{sdist}}", WHEEL_TOO, with_setuptools, OLD
     ),
     "pip runs bdist_wheel": Way(f"{INSTALL} {{sdist}}", WHEEL_TOO, with_setuptools, OLD),
     "pip runs install": Way(
-        f"{INSTALL} {{sdist}}", OLD_SETUPTOOLS, with_setuptools, OLD, writes=True
+        f"{INSTALL} {{sdist}}", OLD_SETUPTOOLS, with_setuptools, OLD, asks=True
     ),
-    "pip runs develop": Way(f"{INSTALL} -e .", OLD_SETUPTOOLS, with_setuptools, OLD, writes=True),
+    "pip runs develop": Way(f"{INSTALL} -e .", OLD_SETUPTOOLS, with_setuptools, OLD, asks=True),
     **{
         f"setup.py {command}": Way(
-            f"setup.py {command}", SETUP_PY, with_setuptools, SOME, writes=writes
+            f"setup.py {command}", SETUP_PY, with_setuptools, SOME, asks=asks
         )
-        for command, writes in SETUP_COMMANDS.items()
+        for command, asks in SETUP_COMMANDS.items()
     },
     "build": Way("-m build", BUILD),
     "build --no-isolation": Way("-m build --no-isolation", BUILD),
@@ -1150,27 +1163,29 @@ def test_way(way: Way, version: str, shelf: Shelf, short: Path, trusted_folder: 
     target = environment.root / "target"
     words = way.words.format(sdist=archive, target=target).split()
 
-    stock = alone(environment, environment.python, *words, cwd=project)
+    more = dict(way.variables)
+    stock = alone(environment, environment.python, *words, cwd=project, **more)
     assert (stock.code, ran(environment)) == (0, {"secret"}), stock.err
 
-    granted: set[str] = set()  # what writes into the environment itself is asked about
+    granted: set[str] = set()
+    secret = f"guard allow read {victim(environment)}"
     while True:
         shutil.rmtree(target, ignore_errors=True)
         policy = policies.write(trusted_folder / "policy", granted)
-        more = {"SAFESITE_POLICY": str(policy)}
         command = guarded(environment, *words, mode="watch")
-        watched = alone(environment, *command, cwd=project, **more)
+        watched = alone(environment, *command, cwd=project, **more, SAFESITE_POLICY=str(policy))
         assert ran(environment) == {"refused"}, watched.err
-        wanted = {line for line in remedies(watched.err) if " write " in line}
+        wanted = {*remedies(watched.err)} - {secret}
         if wanted <= granted:
             break
         granted |= wanted
         assert len(granted) < 9, granted
     assert watched.code == 0, watched.err
-    assert bool(granted) == way.writes, granted
+    assert bool(granted) == way.asks, granted
 
     shutil.rmtree(target, ignore_errors=True)
-    denied = alone(environment, *guarded(environment, *words, mode="deny"), cwd=project)
+    command = guarded(environment, *words, mode="deny")
+    denied = alone(environment, *command, cwd=project, **more)
     assert denied.code == 1, denied.err
     assert ran(environment) == set()
     assert re.fullmatch(SENTENCE, denied.err.splitlines()[-1])
@@ -1655,12 +1670,16 @@ STARTS = {
     "run a script by name": "subprocess.run(['script', setup], env=first)",
     "run a link": "subprocess.run([python.replace('/bin/', '/bin/../bin/'), setup])",
     "run with another name": "subprocess.run(['python3', setup], executable=python)",
-    "spawn": "os.spawnv(os.P_WAIT, python, ['python', setup])",
-    "spawn with nothing": "os.spawnve(os.P_WAIT, python, ['python', setup], {})",
-    "posix_spawn": "os.waitpid(os.posix_spawn(python, ['python', setup], {}), 0)",
-    "posix_spawn by name": "os.waitpid(os.posix_spawnp('python', ['python', setup], {}), 0)",
-    "exec": "os.execv(python, ['python', setup])",
-    "exec with nothing": "os.execve(python, ['python', setup], {})",
+    "run from its folder": "subprocess.run(['./python', setup], cwd=os.path.dirname(python))",
+    "exec from its folder": (
+        "os.chdir(os.path.dirname(python)); os.execv('python', [python, setup])"
+    ),
+    "spawn": "os.spawnv(os.P_WAIT, python, [python, setup])",
+    "spawn with nothing": "os.spawnve(os.P_WAIT, python, [python, setup], {})",
+    "posix_spawn": "os.waitpid(os.posix_spawn(python, [python, setup], {}), 0)",
+    "posix_spawn by name": "os.waitpid(os.posix_spawnp('python', ['python', setup], first), 0)",
+    "exec": "os.execv(python, [python, setup])",
+    "exec with nothing": "os.execve(python, [python, setup], {})",
     "exec by name": "os.execvpe('python', ['python', setup], first)",
 }
 SHELLS = {
@@ -1797,7 +1816,8 @@ def told(number, frame):
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, told)
 print("asleep", flush=True)
-time.sleep(60)
+while True:
+    time.sleep(0.1)  # one that begins between a signal and its handler is not interrupted
 """
     for number in (signal.SIGTERM, signal.SIGINT):
         process = in_background(environment, guarded(environment, "-c", code))
@@ -1830,6 +1850,20 @@ def test_ignored_signals_stay_ignored(environment: Environment) -> None:
         os.killpg(process.pid, number)
     out, err = process.communicate("\n", timeout=PATIENCE)
     assert (process.returncode, out) == (0, "refused True\n"), err
+
+
+def test_an_ignored_ctrl_c_stays_ignored(environment: Environment) -> None:
+    """As a shell without job control has it for what runs in its background."""
+    lines = ["import time", "print('asleep', flush=True)", f"time.sleep({QUIET})"]
+    setup = write_setup(environment, *lines, *reads(victim(environment)))
+    command = guarded(environment, setup, mode="watch")
+    shell = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
+    with Terminal(environment, shell) as terminal:
+        terminal.until("asleep")
+        terminal.type(INTERRUPT)
+        terminal.answer(f"evil 1.0 (setup.py:5) wants to read {victim(environment)}", "n\r")
+        assert terminal.end() == 0
+        assert "refused True" in terminal.shown
 
 
 # Wrong use.
@@ -1963,7 +1997,8 @@ def test_without_a_broker_all_is_refused(environment: Environment) -> None:
     assert (out + err).count("refused, as what would ask is gone (guard)") == 4, out + err
     assert stops(environment.root)
     assert len(leftovers(environment)) == 1
-    alone(environment, *guarded(environment, "-c", "0"))  # and the next run sweeps
+    alone(environment, *guarded(environment, "-c", "0"))
+    assert leftovers(environment) == []  # the next run sweeps
 
 
 def test_without_a_broker_a_question_is_answered_by_no(environment: Environment) -> None:
@@ -1980,6 +2015,7 @@ def test_without_a_broker_a_question_is_answered_by_no(environment: Environment)
         terminal.end()
         assert stops(environment.root)
     alone(environment, *guarded(environment, "-c", "0"))
+    assert leftovers(environment) == []
 
 
 def test_a_build_cannot_get_rid_of_the_guard_by_killing_the_broker(

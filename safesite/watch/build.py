@@ -31,6 +31,9 @@ outer: "dict[str, Any]" = {"__name__": "safesite.watch", "__builtins__": {}}
 active: "set[int]" = set()
 expected: "dict[int, str]" = {}
 
+# By thread: objects of the package's that a decision has looked at, and may be the last to hold.
+keeping: "dict[int, list[Any]]" = {}
+
 get_frame = sys._getframe
 
 
@@ -42,6 +45,12 @@ def call_own(event: str, function: "Callable[..., Any]", *args: "Any") -> "Any":
         return function(*args)
     finally:
         expected.pop(me, None)
+
+
+def keep(value: "Any") -> "Any":
+    """Return an object of the package's, which is let go of when none of this runs any more."""
+    keeping[get_ident()].append(value)
+    return value
 
 
 def refusal(text: str) -> PermissionError:
@@ -67,7 +76,10 @@ def want(kind: str, target: str, detail: str = "") -> "Refusal":
 def exchange(request: bytes) -> bytes:
     """Send one line to the broker, and return its answer; raises OSError."""
     answer = b""
-    connection = call_own("socket.__new__", new_socket, AF_UNIX, SOCK_STREAM)
+    # Kept: one that is let go of unclosed shows a warning, by functions that can be replaced.
+    kept = keeping[get_ident()]
+    call_own("socket.__new__", kept.extend, map(new_socket, (AF_UNIX,), (SOCK_STREAM,)))
+    connection = kept[-1]
     try:
         call_own("socket.connect", connection.connect, facts["socket"])
         connection.sendall(request)
@@ -98,9 +110,9 @@ def place() -> str:
 def file_of(names: "dict[str, Any]") -> "Any":
     """Return what a namespace has as its file; no key of the package's own is compared."""
     if type(names) is dict:
-        for key in list(names):
+        for key, value in keep((*names.items(),)):
             if type(key) is str and key == "__file__":
-                return names[key]
+                return value
     return None
 
 

@@ -3,6 +3,7 @@
 Executed apart by `safesite.guard`: see the package's first lines.
 """
 
+import _functools  # type: ignore[import-not-found]
 import _imp
 import _posixsubprocess
 import _signal  # type: ignore[import-not-found]
@@ -22,10 +23,13 @@ from safesite.watch.build import (
     facts,
     get_frame,
     is_own_namespace,
+    keep,
+    keeping,
     outer,
     refusal,
     want,
 )
+from safesite.watch.network import Connection, family_of
 from safesite.watch.paths import below, is_own, resolve, text_of
 from safesite.watch.programs import fixed, plain
 
@@ -40,13 +44,16 @@ if TYPE_CHECKING:
 # Bound now: what stands in its place later is not asked.
 audit, add_hook = sys.audit, sys.addaudithook
 collect = gc.collect
+partial, uncached = _functools.partial, _functools._lru_cache_wrapper
 set_signal: "Any" = _signal.signal
-interrupt = _signal.default_int_handler
+get_signal: "Any" = _signal.getsignal
+interrupt, SIGINT = _signal.default_int_handler, _signal.SIGINT
 FUNCTION: "Any" = type(lambda: None)
 FRAMES = ("tb_frame", "gi_frame", "cr_frame", "ag_frame")
 INTEGER = int.__pos__  # of a subclass, what it is and not what it says
 SIGNAL = "safesite.signal"
 ODD = object()
+DEEPEST = 2  # a dictionary's values
 COLLECTED = 2000  # events after which garbage is collected
 PLAIN_OBJECT: "Any" = type(sys.implementation)
 
@@ -68,7 +75,8 @@ QUIET_DOORS = frozenset(  # which the standard library tries, and does without
 TAKEN = frozenset(
     ("_imp", "_posixsubprocess", "_signal", "gc", "posix", "sys")
 )  # a second one is unchanged
-UNSEEN = (  # what is not audited: after which a path is another's; what has C write a file
+UNSEEN = (  # not audited: after which a path is another's; what kills; what has C write a file
+    (_signal, "pidfd_send_signal"),
     (posix, "chroot"),
     (posix, "setns"),
     (posix, "unshare"),
@@ -77,6 +85,14 @@ UNSEEN = (  # what is not audited: after which a path is another's; what has C w
 TTY_INPUT = frozenset((0x5412, 0x541C))  # TIOCSTI, TIOCLINUX: they put words into a terminal
 
 state: "dict[str, Any]" = {"status": 0, "events": 0, "signals": []}
+
+
+def opaque(function: "Any") -> "Any":
+    """Return what calls a function, written in C: nothing leads from it to the function."""
+    return uncached(function, 0, False, tuple)
+
+
+NOTHING = opaque([].clear)
 
 
 async def _coroutine() -> None: ...
@@ -98,53 +114,94 @@ FRAMED: "tuple[Any, ...]" = (
     type(_generator()),
 )
 _started.close()
-SETTLED = frozenset(
-    (
-        *(bool, bytes, dict, float, int, list, str, tuple, type(None)),
-        *(FUNCTION, type(get_frame()), *FRAMED),
-    )
-)
 del _traceback, _started
+FRAME = type(get_frame())
+SETTLED = (str, int, type(None), bytes, bool, float)
+LOOKING = frozenset(  # events whose first argument is looked at as it is
+    ("object.__delattr__", "object.__getattr__", "object.__setattr__", "sys._getframe")
+)
 
 
-def decide(event: str, args: "Any") -> "Refusal":
+# What a package can do meanwhile is to be kept in mind.  A C function that it calls, or has called
+# by an object's method, finds the innermost frame, by globals() for one; so none of its objects may
+# be asked for anything in here: not compared, hashed, shown, nor let go of last.
+
+
+def decide(event: str, args: "Any") -> "tuple[Any, Any, Any]":
     """Return what a package gets in the place of what it wants to do, None if it may do it.
 
-    Nothing of the package runs meanwhile in this thread; what does all the same may do nothing.
+    Besides, what holds the package's objects that were looked at, and what is to be called at the
+    end.  Until then no signal handler of the package runs in this thread.
     """
     me = get_ident()
+    if type(event) is not str or type(args) is not tuple:  # called by the package itself
+        return refusal("this is not an event (guard)"), None, NOTHING
     if me in active:
-        if event == SIGNAL:
-            state["signals"].append(args)
-            return refusal("later")
-        return None if expected.pop(me, None) == event else on_tampering(args)
+        return inside(me, event, args), None, NOTHING
+    kept: list[Any] = []
+    holder = opaque(kept.clear)
     active.add(me)
     try:
+        keeping[me] = kept
         state["events"] += 1
-        return RULES[event]([settled(arg) for arg in args])
-    except KeyboardInterrupt as exc:
-        return plain(exc)
+        given = [settled(arg) for arg in args]
+        if event in LOOKING:
+            given[0] = args[0]
+        refused: Any = RULES[event](given)
+        if refused is None and state["events"] > COLLECTED:
+            state["events"] = 0
+            refused = collect
     except BaseException:  # noqa: BLE001 - whatever an odd argument makes of it
-        return refusal(f"{event}: what it names cannot be told (guard)")
-    finally:
-        active.discard(me)
-        while state["signals"] and not active:
-            interrupt_main(*state["signals"].pop())
+        # Made by no function of ours: there may be no room for one's frame.
+        refused = PermissionError(13, f"safesite: {event}: what it names cannot be told (guard)")
+    return refused, holder, leave
 
 
-def settled(arg: "Any") -> "Any":
+def inside(me: int, event: str, args: "Any") -> "Refusal":
+    """Return what an event gets that something in here has raised, or a signal meanwhile."""
+    if event == SIGNAL:
+        if type(args[0]) is int:
+            state["signals"].append(args[0])
+        return refusal("later")
+    return None if expected.pop(me, None) == event else on_tampering(args)
+
+
+def end_decision() -> "Any":
+    """Let signals through again; return what holds the objects that were looked at."""
+    me = get_ident()
+    holder = opaque(keeping[me].clear) if me in keeping else None
+    keeping.pop(me, None)
+    active.discard(me)
+    while state["signals"] and not active:
+        interrupt_main(state["signals"].pop())
+    return holder
+
+
+leave = opaque(end_decision)
+
+
+def settled(arg: "Any", depth: int = 0) -> "Any":
     """Return an argument of an event that cannot be anything else a moment later.
 
-    An object of the package's own could run its code by being compared, or asked for anything.
+    Exact types, lists and dictionaries as tuples of them, of a socket its family.
     """
     kind = type(arg)
-    if kind in SETTLED or issubclass(kind, SOCKET):
-        return arg
+    for known in SETTLED:
+        if kind is known:
+            return arg
     if issubclass(kind, str):
         return text_of(arg)
     if issubclass(kind, int):
         return INTEGER(arg)
-    return None if arg is None else ODD
+    if issubclass(kind, SOCKET):
+        return Connection(family_of.__get__(arg))
+    if depth < DEEPEST and kind is list:
+        arg, kind = keep((*arg,)), tuple
+    elif depth < DEEPEST and kind is dict:
+        arg, kind = keep((*arg.items(),)), tuple
+    if depth < DEEPEST and kind is tuple:
+        return (*[settled(part, depth + 1) for part in arg],)
+    return ODD
 
 
 # What would lead to these files, or past them.
@@ -156,8 +213,9 @@ def leads_here(frame: "FrameType | None", finished: bool) -> bool:
     ``finished``: it comes from a traceback, so that the functions outside, which hold nothing when
     they have ended, may be seen.
     """
-    first = frame
+    first, kept = frame, keeping[get_ident()]
     while frame is not None:
+        kept.append(frame)
         names = frame.f_globals
         if is_own_namespace(names) or (names is outer and not (finished and frame is first)):
             return True
@@ -168,7 +226,7 @@ def leads_here(frame: "FrameType | None", finished: bool) -> bool:
 def on_get_frame(args: "Any") -> "Refusal":
     """Decide on sys._getframe(frame)."""
     frame = args[0]
-    return on_tampering(args) if frame is ODD or leads_here(frame, False) else None
+    return on_tampering(args) if type(frame) is not FRAME or leads_here(frame, False) else None
 
 
 def on_attribute(args: "Any") -> "Refusal":
@@ -177,10 +235,18 @@ def on_attribute(args: "Any") -> "Refusal":
     if type(owner) is FUNCTION:
         names = owner.__globals__
         return on_tampering(args) if names is outer or is_own_namespace(names) else None
-    if type(owner) in FRAMED and name in FRAMES:
+    if name in FRAMES and is_framed(type(owner)):
         frame = call_own("object.__getattr__", getattr, owner, name)
         return on_tampering(args) if leads_here(frame, name == "tb_frame") else None
     return None
+
+
+def is_framed(kind: "Any") -> bool:
+    """Return whether objects of a type have a frame."""
+    for known in FRAMED:  # noqa: SIM110 - a generator would be a frame more
+        if kind is known:
+            return True
+    return False
 
 
 def on_tampering(_args: "Any") -> "Refusal":
@@ -304,39 +370,31 @@ RULES: "dict[str, Callable[[Any], Refusal]]" = {
 }
 
 
-# What a package can get hold of: the functions below run with other names, and hold nothing.
+# What a package can get hold of: the functions below run with other names, and hold nothing but
+# what `opaque` makes.  By an exception it sees their frames too, and what is in them.
 
 
 def hook(event: str, args: "Any", decide: "Any", known: "frozenset[str]", collect: "Any") -> None:
     if event in known:
-        refused = decide(event, args)
-        decide = None
+        refused, _held, end = decide(event, args)
+        end()
         if refused is collect:
-            collect()
+            collect()  # Python's own collector, which runs finalizers in any frame, is off
         elif refused is not None:
             raise refused
 
 
-def decide_or_collect(event: str, args: "Any") -> "Any":
-    """Return what `decide` does; now and then, instead of None, the function that collects garbage.
+def hidden_by(settle: "Any", prepare: "Any") -> "Any":
+    """Return the function that stands in the place of one of Python's."""
 
-    Python's own collector, which runs finalizers and callbacks in whatever frame there is, is off.
-    """
-    refused = decide(event, args)
-    if refused is None and state["events"] > COLLECTED:
-        state["events"] = 0
-        return collect
-    return refused
+    def hidden(*args: "Any", **named: "Any") -> "Any":
+        args, named = settle(args, named)
+        refused, act = prepare((*args,), (*named.items(),))
+        if refused is not None:
+            raise refused
+        return act()
 
-
-def hidden(*args: "Any", steps: "Any", settle: "Any", **named: "Any") -> "Any":
-    args = settle(*args, **named)
-    steps = [*steps]
-    refused, args = steps.pop()(args)
-    if refused is not None:
-        steps.clear()
-        raise refused
-    return steps.pop()(*args, **named)
+    return hidden
 
 
 def handler(signum: int, _frame: object, handler: "Any", audit: "Any") -> None:
@@ -347,46 +405,54 @@ def handler(signum: int, _frame: object, handler: "Any", audit: "Any") -> None:
     handler(signum, None)
 
 
-# What makes objects of the package's into what they name, before the steps of `hidden` are there.
+# What makes objects of the package's into texts, before anything looks at that.  Nothing that these
+# return can be changed, but for what is not looked at.
 
 
-def as_they_are(*args: "Any", **_named: "Any") -> "Any":
-    return args
+def as_they_are(args: "Any" = (), named: "Any" = None) -> "Any":
+    return args, named
 
 
-def name_of(spec: "Any", *rest: "Any") -> "Any":
-    return spec.name, *rest
+def fixed_word(value: "Any", path: "Any", text: "Any", data: "Any") -> "Any":
+    value = path(value)
+    try:
+        return text((value,))
+    except:  # noqa: E722 - no name is at hand; it is bytes
+        return data((value,))
 
 
-def of_exec(
-    path: "Any",
-    argv: "Any",
-    *rest: "Any",
-    fix: "Any" = fspath,
-    file_actions: "Any" = (),
-    **_: "Any",
-) -> "Any":
-    for _action in file_actions:
-        return path, None  # it would open files unseen: refused
+def name_of(args: "Any", named: "Any", fix: "Any") -> "Any":
+    spec, *rest = args
+    return (fix(spec.name), *rest), named
+
+
+def of_exec(args: "Any", named: "Any", fix: "Any") -> "Any":
+    for name in ("path", "argv", "env"):
+        if name in named:
+            args = (*args, named.pop(name))
+    path, argv, *rest = args
+    for _action in named.pop("file_actions", None) or ():
+        return (path, None), named  # it would open files unseen: refused
     try:
         path = fix(path)
     except:  # noqa: E722 - no name is at hand; it may be a descriptor
         argv = [*argv]
     argv = [fix(word) for word in argv]
-    if not rest or rest[0] is None:
-        return path, argv, *rest
-    return path, argv, {fix(name): fix(rest[0][name]) for name in rest[0]}, *rest[1:]
+    if rest and rest[0] is not None:
+        rest = [(*[(fix(name), fix(rest[0][name])) for name in rest[0]],)]
+    return (path, (*argv,), *rest), named
 
 
-def of_putenv(*args: "Any", fix: "Any" = fspath) -> "Any":
-    return [fix(word) for word in args]
+def of_putenv(args: "Any", named: "Any", fix: "Any") -> "Any":
+    return [fix(word) for word in args], named
 
 
-def of_fork_exec(*args: "Any", fix: "Any" = fspath) -> "Any":
+def of_fork_exec(args: "Any", named: "Any", fix: "Any") -> "Any":
     words, programs, close, keep, cwd, env, *rest = args
     words, programs = [fix(word) for word in words], [fix(program) for program in programs]
-    env = env if env is None else [fix(entry) for entry in env]
-    return words, programs, close, keep, cwd if cwd is None else fix(cwd), env, *rest
+    env = env if env is None else (*[fix(entry) for entry in env],)
+    cwd = cwd if cwd is None else fix(cwd)
+    return ((*words,), (*programs,), close, keep, cwd, env, *rest), named
 
 
 HANDLER = handler.__code__
@@ -397,26 +463,62 @@ def outside(function: "Any", names: "dict[str, Any]", *defaults: "Any") -> "Any"
     return FUNCTION(function.__code__, names, function.__name__, defaults or None)
 
 
-def put_before(module: "Any", name: str, prepare: "Any", settle: "Any" = as_they_are) -> None:
-    """Have a function of a module be called with what ``prepare`` makes of its arguments.
+def once(function: "Any", args: "Any", named: "Any") -> "Any":
+    """Return what calls a function with these arguments, of which there is one at least, once.
+
+    No Python code is between: what the function calls may look at its frames.
+    """
+    calls = map(partial(function, **named), *[[arg] for arg in args])
+    return opaque(partial(next, calls))
+
+
+fix = outside(fixed_word, outer, fspath, "".join, b"".join)
+
+
+def put_before(
+    module: "Any", name: str, prepare: "Any", settle: "Any" = as_they_are, original: "Any" = None
+) -> None:
+    """Have a function of a module, or another, be called with what ``prepare`` makes of arguments.
 
     ``settle`` comes before that, and may run code of the package.
     """
-    original = getattr(module, name)
-    first = outside(settle, outer)
-    first.__kwdefaults__ = settle.__kwdefaults__
-    replacement = outside(hidden, outer)
-    replacement.__kwdefaults__ = {"steps": (original, prepare), "settle": first}
-    replacement.__name__ = replacement.__qualname__ = name
+    original = original or getattr(module, name)
+
+    def prepared(args: "Any", named: "Any") -> "Any":
+        if type(args) is not tuple or type(named) is not tuple:
+            return on_tampering(args), NOTHING
+        for pair in named:
+            if type(pair) is not tuple or len(pair) != 2 or type(pair[0]) is not str:
+                return on_tampering(args), NOTHING
+        refused, given = prepare(args)
+        if refused is not None or given is None:
+            return refused, NOTHING
+        return None, once(original, given, dict(named))
+
+    first = outside(settle, outer, *(settle.__defaults__ or (fix,)))
+    hidden = hidden_by(opaque(first), opaque(prepared))
+    replacement = FUNCTION(hidden.__code__, outer, name, None, hidden.__closure__)
+    replacement.__qualname__ = name
     replacement.__module__ = module.__name__
     setattr(module, name, replacement)
 
 
+# Each returns a refusal, or what the function is to be given: None if nothing is left to do.
+
+
 def prepare_signal(args: "Any") -> "tuple[Refusal, Any]":
     """Give a signal handler no frame, and call it when nothing of this runs."""
-    if len(args) == 2 and callable(args[1]) and args[1] is not interrupt:
-        args = args[0], FUNCTION(HANDLER, {"__builtins__": {}}, "handler", (args[1], audit))
+    if len(args) == 2 and callable(args[1]):
+        args = args[0], polite if args[1] is interrupt else handler_for(args[1])
     return None, args
+
+
+def handler_for(function: "Any", name: str = "handler") -> "Any":
+    """Return a signal handler that calls another when nothing of this runs."""
+    return FUNCTION(HANDLER, {"__builtins__": {}}, name, (function, audit))
+
+
+polite = handler_for(interrupt, "default_int_handler")
 
 
 def prepare_builtin(args: "Any") -> "tuple[Refusal, Any]":
@@ -425,13 +527,13 @@ def prepare_builtin(args: "Any") -> "tuple[Refusal, Any]":
         name = fixed(args[0]).decode()
         audit("import", name, None, None, None, None)
     except BaseException as exc:  # noqa: BLE001 - it is raised where nothing leads to this file
-        return plain(exc), ()
+        return plain(exc), None
     return None, (PLAIN_OBJECT(name=name), *args[1:])
 
 
 def prepare_nothing(args: "Any") -> "tuple[Refusal, Any]":
     """Refuse a function that no build has a use for."""
-    return on_tampering(args), ()
+    return on_tampering(args), None
 
 
 def install() -> None:
@@ -440,8 +542,10 @@ def install() -> None:
     vars(sys.modules["subprocess"])["_fork_exec"] = _posixsubprocess.fork_exec  # from 3.11 on
     put_before(_imp, "create_builtin", prepare_builtin, name_of)
     put_before(_signal, "signal", prepare_signal)
-    for name in ("execv", "execve", "posix_spawn", "posix_spawnp"):
+    put_before(posix, "execv", programs.prepare_exec, of_exec, posix.execve)
+    for name in ("execve", "posix_spawn", "posix_spawnp"):
         put_before(posix, name, programs.prepare_exec, of_exec)
+    for name in ("execv", "execve", "posix_spawn", "posix_spawnp"):
         setattr(os, name, getattr(posix, name))
     for name in ("putenv", "unsetenv"):
         put_before(posix, name, programs.prepare_putenv, of_putenv)
@@ -450,8 +554,16 @@ def install() -> None:
         if hasattr(module, name):
             put_before(module, name, prepare_nothing)
             setattr(os if module is posix else module, name, getattr(module, name))
-    if "signal" in sys.modules:  # it names what it wraps
-        sys.modules["signal"].signal.__wrapped__ = _signal.signal
+    if get_signal(SIGINT) is interrupt:
+        set_signal(SIGINT, polite)
+    vars(_signal)["default_int_handler"] = polite
+    if "signal" in sys.modules:
+        signal = sys.modules["signal"]
+        vars(signal)["default_int_handler"] = polite
+        signal.signal.__wrapped__ = _signal.signal  # it names what it wraps
+        vars(signal).update(
+            {name: getattr(_signal, name) for _, name in UNSEEN if name in vars(signal)}
+        )
     gc.disable()
-    gc.enable = outside(as_they_are, outer)
-    add_hook(outside(hook, outer, decide_or_collect, frozenset(RULES), collect))
+    gc.enable = outside(as_they_are, outer, (), None)
+    add_hook(outside(hook, outer, opaque(decide), frozenset(RULES), collect))

@@ -22,6 +22,13 @@ LOCAL_NAMES = frozenset(("", "localhost", "ip6-localhost"))
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+class Connection:
+    """A socket of the package's, as far as the rules look at it."""
+
+    def __init__(self, family: int) -> None:
+        self.family = family
+
+
 def host_of(host: "Any") -> str:
     """Return a host, a service or an address as text; raises TypeError for what may change."""
     if host is None:
@@ -81,7 +88,7 @@ def on_getnameinfo(args: "Any") -> "Refusal":
 def on_address(args: "Any") -> "Refusal":
     """Decide on socket.connect(socket, address), socket.sendto(...), socket.sendmsg(...)."""
     connection, address = args
-    family = family_of.__get__(connection)
+    family = connection.family
     if address is None:
         return None  # it is connected
     if family == AF_UNIX:
@@ -107,11 +114,11 @@ def unix(path: str) -> "Refusal":
 def on_bind(args: "Any") -> "Refusal":
     """Decide on socket.bind(socket, address)."""
     connection, address = args
-    if family_of.__get__(connection) == AF_UNIX:
+    if connection.family == AF_UNIX:
         path = host_of(address)
         return None if path[:1] in ("", "\0") else write(path)
     if type(address) is not tuple:
-        family = family_of.__get__(connection)
+        family = connection.family
         return want("listen", f"socket-of-family-{family}", ascii(address)[:200])
     host, port = host_of(address[0]), address[1]
     if host in LOOPBACK and port == 0:
@@ -122,6 +129,8 @@ def on_bind(args: "Any") -> "Refusal":
 def on_socket(args: "Any") -> "Refusal":
     """Decide on socket.__new__(socket, family, type, protocol)."""
     _, family, kind, _ = args
+    if type(family) is not int or type(kind) is not int:
+        raise TypeError
     if family in PLAIN_FAMILIES and kind & 0xF != RAW:
         return None
     return want("connect", f"socket-of-family-{family}", f"of type {kind}")

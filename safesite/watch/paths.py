@@ -134,13 +134,16 @@ def is_own(path: str) -> bool:
 
 
 def in_environment(path: str) -> bool:
-    """Return whether a path of the build's own lies in an environment, as one in the project."""
-    if below(path, facts["prefixes"]):
-        return True
-    while not facts["unpacked"] and path not in facts["own"]:
-        path = path.rpartition("/")[0]
-        if exists(path + "/pyvenv.cfg"):
+    """Return whether a path of the build's own lies in an environment, as one in the project.
+
+    A folder that the caller gave the build is its own all the same.
+    """
+    while path not in facts["own"]:
+        if path in facts["prefixes"]:
             return True
+        if not facts["unpacked"] and exists(path + "/pyvenv.cfg"):
+            return True
+        path = path.rpartition("/")[0]
     return False
 
 

@@ -266,15 +266,30 @@ def is_early(name: bytes, *, python: bool) -> bool:
 
 
 def prepare_putenv(args: "Any") -> "tuple[Refusal, Any]":
-    """Note what os.putenv(name, value) or os.unsetenv(name) changes: an event could be false."""
+    """Do what os.putenv(name, value) or os.unsetenv(name) does, and note it, as one step.
+
+    An event could be false, and the noting too early or too late.
+    """
+    environ = facts["environ"]
     try:
-        name, *value = words_of([*args])
-        facts["environ"].pop(name, None)
-        if value:
-            facts["environ"][name] = value[0]
+        name, *value = words_of(args)
+        before = environ.get(name)
+        try:
+            if value:
+                environ[name] = value[0]  # first: what is noted may be too much, never too little
+                putenv(name, *value)
+            else:
+                unsetenv(name)
+                environ.pop(name, None)
+        except (OSError, ValueError):
+            if value and before is None:
+                del environ[name]
+            elif value:
+                environ[name] = before
+            raise
     except BaseException as exc:  # noqa: BLE001 - it is raised where nothing leads to this file
-        return plain(exc), ()
-    return None, (name, *value)
+        return plain(exc), None
+    return None, None
 
 
 # The ways to start one.
@@ -294,10 +309,8 @@ def on_exec(args: "Any") -> "Refusal":
     path, words = text_of(program), words_of(argv)
     if path is None:
         return want("run", "an open file", shown(words))
-    given = facts["environ"]
-    if env is not None:
-        given = {fixed(name): fixed(value) for name, value in exactly(env, dict).items()}
-    differs = restore() if env is None else first_difference(given)
+    given = variables_of(env)
+    differs = first_difference(given)
     if differs:
         return want("run", resolve(path), f"{shown(words)} (with another {differs})")
     return may_run(path, words, given)
@@ -312,7 +325,13 @@ def exactly(value: "Any", kind: "Any") -> "Any":
 
 def words_of(argv: "Any") -> "list[bytes]":
     """Return a command line; raises TypeError for what may change."""
-    return [fixed(word) for word in exactly(argv, list)]
+    return [fixed(word) for word in exactly(argv, tuple)]
+
+
+def variables_of(pairs: "Any") -> "Environment":
+    """Return variables from pairs of name and value; raises TypeError for what may change."""
+    words = [words_of(pair) for pair in exactly(pairs, tuple)]
+    return {name: value for name, value in words}  # noqa: C416 - two of them, or a ValueError
 
 
 def fixed(word: "Any") -> bytes:
@@ -326,7 +345,7 @@ def fixed(word: "Any") -> bytes:
 def on_fork_exec(args: "Any") -> "Refusal":
     """Decide on safesite.fork_exec(program, argv, env, cwd), raised by `prepare_fork_exec`."""
     program, argv, env, cwd = args
-    return may_run(program, argv, env, cwd)
+    return may_run(text_of(program) or "", words_of(argv), variables_of(env), text_of(cwd) or "")
 
 
 def prepare_fork_exec(args: "Any") -> "tuple[Refusal, Any]":
@@ -339,7 +358,7 @@ def prepare_fork_exec(args: "Any") -> "tuple[Refusal, Any]":
         argv = words_of(words)
         given = facts["environ"]
         if env is not None:
-            given = dict([fixed(entry).partition(b"=")[::2] for entry in exactly(env, list)])
+            given = dict([entry.partition(b"=")[::2] for entry in words_of(env)])
         base = getcwd() if cwd is None else resolve(fixed(cwd).decode("utf-8", "surrogateescape"))
         program = first_program(words_of(programs), base)
         audit("safesite.fork_exec", program, argv, given, base)
@@ -347,27 +366,31 @@ def prepare_fork_exec(args: "Any") -> "tuple[Refusal, Any]":
         entries = [name + b"=" + value for name, value in given.items()]
         found = (program.encode("utf-8", "surrogateescape"),)
     except BaseException as exc:  # noqa: BLE001 - it is raised where nothing leads to this file
-        return plain(exc), ()
-    return None, (argv, found, close_fds, keep_fds, cwd and base, entries, *rest)
+        return plain(exc), None
+    at = None if cwd is None else base
+    return None, (argv, found, close_fds, keep_fds, at, entries, *rest)
 
 
 def prepare_exec(args: "Any") -> "tuple[Refusal, Any]":
-    """Return what ``os.execv`` and the like are to be given: an absolute path."""
+    """Return what ``os.execve`` and the like are to be given: an absolute path, and variables."""
     try:
         path, argv, *rest = args
-        program = text_of(path)
-        words_of(argv)
+        program, argv = text_of(path), words_of(argv)
         if program is not None:
             program = program if "/" in program else find(program, facts["environ"], "") or program
-            path = program if program[:1] == "/" else getcwd() + "/" + program
+            path = program = program if program[:1] == "/" else getcwd() + "/" + program
+        if rest and rest[0] is not None:
+            env = variables_of(rest[0])
+        else:
+            env = for_child(facts["environ"], python=program in facts["launchers"])
     except BaseException as exc:  # noqa: BLE001 - as above
-        return plain(exc), ()
-    return None, (path, argv, *rest)
+        return plain(exc), None
+    return None, (path, argv, env)
 
 
 def plain(exc: BaseException) -> BaseException:
     """Return an exception for the package; its own are not handed back, as they have methods."""
-    for kind in (KeyboardInterrupt, PermissionError, ImportError):
+    for kind in (KeyboardInterrupt, PermissionError, ImportError, OSError, ValueError):
         if type(exc) is kind:
             return BaseException.with_traceback(exc, None)
     return refusal("what this names cannot be told (guard)")
