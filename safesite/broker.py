@@ -35,6 +35,7 @@ LONGEST_TOP = 60  # bytes: a socket's path has 108
 VISIBLE = b"\x1b[0m\x1b[?25h"  # a package, or pip, may have hidden what is typed
 GRACE = 2.0  # seconds that a build has to end by itself after Ctrl-C
 PATIENCE = 5.0  # seconds for a request to arrive
+TURN = 0.1  # seconds between looks whether another run is still asking
 MOST_TOLD = 10
 WIDEST = 240  # characters of a text in a question
 FORWARDED = (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -134,11 +135,10 @@ class Broker:
         signal.set_wakeup_fd(self.woken, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-        for number in FORWARDED:
-            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
-                signal.signal(number, self.forward)
-        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-            threading.Thread(target=self.listen, daemon=True).start()
+        for number in FORWARDED:  # also what is ignored, as the program may handle it all the same
+            signal.signal(number, self.forward)
+        heeded = signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+        threading.Thread(target=self.listen, args=(heeded,), daemon=True).start()
         signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGINT, *self.mask})
         try:
             while not self.has_ended():
@@ -152,19 +152,19 @@ class Broker:
         self.tell_end()
         self.end()
 
-    def listen(self) -> None:
+    def listen(self, heeded: bool) -> None:
         """Note Ctrl-C, which the program hears too: nothing is allowed any more.
 
         Runs in a thread, which alone is told who has sent a SIGINT: what a process has sent to this
-        one alone is handed on.
+        one alone is handed on.  ``heeded``: it was not ignored when the run began.
         """
         while True:
             sent = signal.sigwaitinfo({signal.SIGINT})
-            if sent.si_code > 0:
+            if sent.si_code <= 0:
+                self.forward(signal.SIGINT)
+            elif heeded:
                 self.interrupted = True
                 os.write(self.woken, b"!")
-            else:
-                self.forward(signal.SIGINT)
 
     def forward(self, number: int, _frame: object = None) -> None:
         """Hand a signal on that was meant for the program."""
@@ -360,7 +360,7 @@ class Broker:
         try:
             if os.tcgetpgrp(terminal) != os.getpgrp():
                 return ""
-            with self.silence():
+            with self.silence(), self.turn():
                 return self.ask_at(terminal, question(build, wish))
         except OSError:
             return ""
@@ -416,6 +416,32 @@ class Broker:
         finally:
             os.close(writing)
             os.waitpid(watchdog, 0)
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for other runs that ask at this terminal: an answer is for one question."""
+        import fcntl
+
+        from safesite import refused
+
+        # Of the files in /proc/self: state, parent, process group, session, terminal.
+        number = int(contents("/proc/self/stat").rpartition(b")")[2].split()[4])
+        try:
+            file = refused.open_lock()
+        except OSError:
+            file = None  # there is no place for it
+        try:
+            while file is not None and not (self.interrupted or self.has_ended()):
+                try:
+                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+                    break
+                except OSError:  # another run has it
+                    select.select([self.waking], [], [], TURN)
+                    self.drain()
+            yield
+        finally:
+            if file is not None:
+                os.close(file)
 
     def typed(self, terminal: int) -> str:
         """Return a line, "" at its end, by Ctrl-C, or where the program ends meanwhile."""

@@ -40,6 +40,7 @@ RUN = "SAFESITE_GUARD_RUN"  # the broker's folder; in a build also its number: F
 PATH = "SAFESITE_GUARD_PATH"  # a PYTHONPATH that does not count before the hook is in place
 ENVIRONMENTS = ("build-env-", "pip-build-env-")  # begin the names of build environments in TMPDIR
 TRACKERS = ("pip-build-tracker-", "pip-req-tracker-")
+INSTALLER_FOLDERS = ("pip-", *ENVIRONMENTS, *TRACKERS)  # all that TMPDIR has of an installer's
 TRACKER_NAMES = ("PIP_BUILD_TRACKER", "PIP_REQ_TRACKER")
 HOOK_NAMES = ("_supported", "build_", "get_requires_for_build_", "prepare_metadata_for_build_")
 HOOKS = (
@@ -307,6 +308,7 @@ class Build:
             vars(subprocess)["_USE_POSIX_SPAWN"] = False
 
             facts = facts_of(self.folder, self.details, [*path, self.entry or ""])
+            facts["start"] = folder_without_modules() if self.entry == "" else ""
             from safesite import apart
 
             spaces = apart.load()
@@ -431,6 +433,20 @@ def leave_terminal() -> None:
             os.close(file)
 
 
+def folder_without_modules() -> str:
+    """Return the current folder if nothing in it can be imported, else ""."""
+    try:
+        folder = os.path.realpath(".")
+        names = os.listdir(folder)
+    except OSError:
+        return ""
+    for name in names:
+        package = os.path.join(folder, name, "__init__.py")
+        if name.endswith((".py", ".pyc", ".so")) or os.path.isfile(package):
+            return ""
+    return folder
+
+
 def give_temporary_folder() -> None:
     """Give a pip that a build runs, as setuptools' develop does, a folder for its own folders.
 
@@ -449,8 +465,9 @@ def facts_of(folder: str, details: dict[str, Any], path: list[str]) -> dict[str,
 
     own, temp, foreign: what the build may write; prefixes: what of that belongs to a Python; sites:
     what installing writes; readable, fast: whose files are no secret; environments: those made for
-    this build; unpacked: whether the project is the installer's copy; launchers: by which paths
-    Python is safesite's; environ: the variables as C has them, at_start: then.
+    this build; solid: folders that no link of the build's leads to; unpacked: whether the project
+    is the installer's copy; above, beside, start: folders that are listed; launchers: by which
+    paths Python is safesite's; environ: the variables as C has them, at_start: then.
     """
     import site
 
@@ -459,12 +476,13 @@ def facts_of(folder: str, details: dict[str, Any], path: list[str]) -> dict[str,
     prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
     prefixes = {os.path.realpath(prefix) for prefix in prefixes}
     # sys.path in the first process alone: what a child has there, a package may have chosen.
-    others = (os.path.dirname(os.__file__), *safesite.__path__, *filter(None, path))
+    others = (os.path.dirname(os.__file__), *safesite.__path__, *filter(None, path), sys.argv[0])
     readable = {*prefixes, *(os.path.realpath(path) for path in others)}
     # In which pip notes what it builds: setuptools' develop runs another pip in the build.
     trackers = [os.path.realpath(os.environ.get(name, "/")) for name in TRACKER_NAMES]
     # What an installer had there before the build began; links are nobody's.
-    tops = [(name, f"{top}/{name}") for top in temp for name in details["foreign"]]
+    names = [name for name in details["foreign"] if name.startswith(INSTALLER_FOLDERS)]
+    tops = [(name, f"{top}/{name}") for top in temp for name in names]
     tops = [(name, path) for name, path in tops if os.path.realpath(path) == path]
     readable |= {path for name, path in tops if name.startswith("pip-")}
     own = [path for path in details["own"] if not is_above(path, homes)]
@@ -473,19 +491,25 @@ def facts_of(folder: str, details: dict[str, Any], path: list[str]) -> dict[str,
     known = ask_broker(folder, "readable", details["id"], known)
     if isinstance(known, str):
         end(known)
+    solid = {*known, *temp, os.path.dirname(details["project"])}
     environ = dict(os.environb)
+    above = os.path.dirname(details["project"])
+    programs = [os.path.realpath(path) for path in os.get_exec_path() if os.path.isabs(path)]
     return {
         **details,
+        "above": above if details["unpacked"] else "",  # setuptools-scm lists it
+        "beside": {os.path.dirname(path) for path in programs if path.endswith(("/bin", "/sbin"))},
         "socket": folder + "/ask",
         "own": own,
         "prefixes": [x for x in prefixes if any(x.startswith(path + "/") for path in own)],
         "foreign": frozenset(details["foreign"]),
         "readable": known,
-        # Below which there is nothing that the build can write, and so no link of its own.
         "guards": frozenset((os.getppid(), details["broker"])),
+        # Below which there is nothing that the build can write, and so no link of its own.
         "fast": tuple(
             x + "/" for x in known if not any((y + "/").startswith(x + "/") for y in own)
         ),
+        "solid": sorted((x + "/" for x in solid if not is_below(x, own)), key=len, reverse=True),
         "environments": [
             path
             for name, path in tops
@@ -508,6 +532,11 @@ def home_folders() -> list[str]:
     except KeyError:
         pass
     return [os.path.realpath(home) for home in homes if os.path.isabs(home)]
+
+
+def is_below(path: str, folders: Iterable[str]) -> bool:
+    """Return whether a path is one of the folders, or lies below one."""
+    return any((path + "/").startswith(folder.rstrip("/") + "/") for folder in folders)
 
 
 def is_above(path: str, homes: Iterable[str]) -> bool:

@@ -71,15 +71,33 @@ def append(refusals: Iterable[Refusal]) -> None:
     file, new = path(), [shortened(refusal) for refusal in refusals]
     if file is None or not new:
         return
-    folder = os.path.dirname(file)
-    os.makedirs(os.path.dirname(folder), 0o700, exist_ok=True)
-    os.makedirs(folder, 0o700, exist_ok=True)
+    folder = make_folder(file)
     with locked(folder):
         kept: dict[tuple[str, ...], Refusal] = {}
         for refusal in [*read_file(file), *new]:
             kept.pop(refusal[1:4], None)
             kept[refusal[1:4]] = refusal
         replace(file, text_of(list(kept.values())))
+
+
+def make_folder(file: str) -> str:
+    """Return the folder of the file, which is there then; raises OSError."""
+    folder = os.path.dirname(file)
+    os.makedirs(os.path.dirname(folder), 0o700, exist_ok=True)
+    os.makedirs(folder, 0o700, exist_ok=True)
+    return folder
+
+
+def open_lock() -> int | None:
+    """Open an empty file, by whose bytes the guard's runs lock terminals; raises OSError.
+
+    None where the user has no place for it.
+    """
+    file = path()
+    if file is None:
+        return None
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    return open_own(os.path.join(make_folder(file), "asking"), flags)
 
 
 # The text.
@@ -139,7 +157,7 @@ def read_file(name: str) -> list[Refusal]:
 def open_own(name: str, flags: int) -> int:
     """Open what the user owns, and what no link leads to; raises OSError."""
     try:
-        file = os.open(name, flags)
+        file = os.open(name, flags, 0o600)
     except OSError:
         if os.path.islink(name):
             raise OSError(errno.ELOOP, "a link, which is not followed", name) from None

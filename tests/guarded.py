@@ -239,6 +239,7 @@ class Ground:
         self.secrets = [f"secret{secrets.token_hex(12)}"]
         self.victims = self.home / "victims"
         self.other = environment.root / "tmp" / "pip-req-build-other"
+        self.multi = environment.root / "multi" / "uname"  # where one program is many
         self.persistent = self.lay_out()
 
     def secret(self) -> str:
@@ -267,6 +268,9 @@ class Ground:
         with zipfile.ZipFile(self.home / "private.zip", "w") as archive:
             archive.writestr("secret", self.secret())
         self.write(self.other / "setup.py", "")
+        self.multi.parent.mkdir()
+        if shutil.which("busybox"):
+            self.multi.symlink_to(shutil.which("busybox") or "")
         self.write(self.environment.site_packages / "innocent" / "__init__.py", "")
         places = {
             **{name: self.home / name for name in PERSISTENT},
@@ -295,6 +299,7 @@ class Ground:
             "other_build": str(self.other),
             "stock": str(self.environment.interpreter.path),
             "venv": str(self.environment.prefix),
+            "multi": str(self.multi),
             "process": process,
             "guard": [str(environments.PACKAGE), str(self.environment.work / "safesite")],
             "persistent": self.persistent,
@@ -375,13 +380,27 @@ def evil(folder: Path, places: Mapping[str, object]) -> Path:
     return sdist(folder, "evil", "1.0", files)
 
 
+SOMEBODY = """\
+import os, time
+folder = "{0}/pip-unpack-later"
+while True:
+    time.sleep(0.05)
+    if os.path.exists("{0}/wish") and not os.path.exists(folder):
+        os.mkdir(folder)
+        open(folder + "/other.whl", "w").close()
+"""
+
+
 @contextlib.contextmanager
 def somebody(environment: Environment, secret: str) -> Iterator[int]:
-    """Start a Python of somebody else's, with a secret variable; return its number."""
+    """Start a Python of somebody else's, with a secret variable; return its number.
+
+    When it is asked to, it makes a folder in TMPDIR as pip does.
+    """
     folder = environment.root / "somebody"
     folder.mkdir()
     (folder / ".env").write_text(f"KEY={secret}\n")
-    code = "import time\nwhile True: time.sleep(0.05)"
+    code = SOMEBODY.format(environment.root / "tmp")
     with (folder / ".env").open() as stdin:
         process = subprocess.Popen(
             [str(environment.interpreter.path), "-S", "-c", code],

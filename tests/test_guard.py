@@ -1243,6 +1243,31 @@ def test_a_runner_with_environments_of_its_own(
     assert re.fullmatch(SENTENCE, denied.err.splitlines()[-1])
 
 
+BACKEND_OF_TOX = """\
+import os, sys
+
+for name in ("dist", ".meta", "lib"):
+    try:
+        os.mkdir(os.path.join(sys.prefix, name, "made"))
+    except PermissionError:
+        print("refused", name)
+"""
+
+
+def test_a_backend_writes_where_tox_tells_it_to(environment: Environment) -> None:
+    """Into two folders of the environment that tox made for it in the project."""
+    project = write_setup(environment).parent
+    other = environments.make(environment.interpreter, project / ".tox" / ".pkg")
+    (project / "safesite").symlink_to(PACKAGE)
+    runner = environment.root / "pyproject_api" / "_backend.py"
+    for folder in (runner.parent, other.prefix / "dist", other.prefix / ".meta"):
+        folder.mkdir()
+    runner.write_text(BACKEND_OF_TOX)
+    outcome = alone(environment, *guarded(other, runner, mode="watch"), cwd=project)
+    assert outcome.out == "refused lib\n", outcome.err
+    assert outcome.err.count("(guard)") == 1
+
+
 @pytest.mark.full
 def test_two_pips_do_not_mix_their_questions(shelf: Shelf, short: Path) -> None:
     """One program starts them together; each is let do what the other is not."""
@@ -1271,6 +1296,72 @@ def test_two_pips_do_not_mix_their_questions(shelf: Shelf, short: Path) -> None:
     for name, told in (("evil", "refused"), ("other", "secret")):
         found = list(temp(environment).glob(f"ran.{name}.*"))
         assert {path.read_text() for path in found} == {told}
+
+
+def test_two_runs_at_one_terminal_ask_in_turn(environment: Environment) -> None:
+    """As a script starts them beside each other: an answer is for the question that is shown."""
+    names = {"evil", "other"}
+    setups = [write_setup(environment, f"print('ran', {name!r})", name=name) for name in names]
+    commands = [shlex.join(map(str, guarded(environment, setup))) for setup in setups]
+    script = "".join(f"{command} & " for command in commands) + "wait"
+    with Terminal(environment, ["/bin/sh", "-c", script]) as terminal:
+        terminal.until(CHOICE)
+        end = time.monotonic() + QUIET
+        while time.monotonic() < end:
+            terminal.read(TICK)
+        (asked,) = terminal.questions()
+        terminal.type("n\r")
+        terminal.until(CHOICE)
+        terminal.type("y\r")
+        terminal.end()
+        assert {name for name in names if f"ran {name}" in terminal.shown} == names - {
+            asked.split()[0]
+        }
+
+
+# What build tools do, of which nobody is asked.
+
+QUIET_WAYS = """\
+import dbm, os, subprocess, sys
+
+for folder in (home, home + "/.local/lib"):
+    try:
+        os.listdir(folder)
+    except OSError as exc:
+        print(exc)
+os.listdir("..")
+for words in (["update-index", "-q", "--refresh"], "submodule status --cached --recursive".split()):
+    print(subprocess.run(["git", *words]).returncode)
+print(subprocess.run([sys.executable, "-"], input=b"import json", cwd=home).returncode)
+"""
+
+
+def test_what_build_tools_look_at_is_not_asked(environment: Environment) -> None:
+    """By meson (cmake's folders, git), setuptools-scm, pyo3 (Python's standard input), dbm."""
+    home = environment.root / "home"
+    (home / ".local" / "lib").mkdir(parents=True)
+    project = temp(environment) / "build-via-sdist-x" / "evil-1.0"
+    project.mkdir(parents=True)
+    subprocess.run(["git", "init", "-q", project], check=True)
+    setup = project / "setup.py"
+    setup.write_text(f"home = {str(home)!r}\n{QUIET_WAYS}")
+    path = f"{home}/bin:{home}/.local/bin:{os.environ['PATH']}"
+    command = guarded(environment, setup, mode="watch")
+    where = str(PACKAGE.parent)
+    outcome = alone(environment, *command, cwd=project, PATH=path, PYTHONPATH=where)
+    refused = "[Errno 13] safesite: the names in there are not told (guard)\n"
+    assert outcome == Outcome(0, refused * 2 + "0\n0\n0\n", ""), outcome.err
+
+
+def test_a_child_that_imports_from_where_it_starts_is_asked_about(environment: Environment) -> None:
+    folder = environment.root / "folder"
+    folder.mkdir()
+    (folder / "sibling.py").write_text("print('imported')")
+    words = f"[sys.executable, '-c', 'import sibling'], cwd={str(folder)!r}"
+    setup = write_setup(environment, "import subprocess, sys", f"subprocess.run({words})")
+    command = guarded(environment, setup, mode="watch")
+    outcome = alone(environment, *command, PYTHONPATH=str(PACKAGE.parent))
+    assert f" wants to read {folder}: refused" in outcome.err
 
 
 # Without a terminal.
@@ -1808,7 +1899,10 @@ def test_a_signal_to_the_outer_process_ends_the_inner(
     assert running(environment.root) == []
 
 
-def test_a_signal_can_be_handled_by_the_inner_process(environment: Environment) -> None:
+@pytest.mark.parametrize("before", ["", 'trap "" INT TERM; '], ids=["", "ignored before"])
+def test_a_signal_can_be_handled_by_the_inner_process(
+    environment: Environment, before: str
+) -> None:
     code = """\
 import signal, time
 def told(number, frame):
@@ -1819,8 +1913,9 @@ print("asleep", flush=True)
 while True:
     time.sleep(0.1)  # one that begins between a signal and its handler is not interrupted
 """
+    shell = ["/bin/sh", "-c", before + 'exec "$@"', "sh"]
     for number in (signal.SIGTERM, signal.SIGINT):
-        process = in_background(environment, guarded(environment, "-c", code))
+        process = in_background(environment, [*shell, *guarded(environment, "-c", code)])
         first_line(process)
         process.send_signal(number)
         process.communicate(timeout=PATIENCE)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,6 +42,12 @@ TURNS = {
     "test_module@_xxsubinterpreters": "3.10",
     "test_module@_interpreters": "3.13",
     "test_module@_testlimitedcapi": "3.13",
+    "poisoned_start@trampoline": "3.13",
+    "poisoned_start@-X perf": "3.15",
+    "poisoned_start@PYTHONPERFSUPPORT": "3.13",
+    # What takes the collector, and frames as they are from 3.11 on.
+    "called_from_c@collector": "3.13",
+    "called_from_c@collector of globals": "3.15",
     "watch_the_guard@monitoring": "3.13",
     "watch_the_guard@monitoring raises": "3.15",
 }
@@ -60,6 +67,7 @@ UNCAUGHT: dict[str, str] = {
     "tool_runs@git reads": "so does git",
     "tool_runs@meson": "meson's checks are programs of the build's own",
     "listen@unbound": "Python tells no audit hook of it",
+    "poisoned_start@GIT_EXTERNAL_DIFF": "git runs what a variable names",
     "swap": "what a name leads to can change between check and use",
     "probe@os.stat": "Python tells no audit hook of it",
     "probe@os.access": "Python tells no audit hook of it",
@@ -78,6 +86,12 @@ SILENT = {
     *("connect@logging", "subinterpreter@pool", "preexec@walk", "preexec@exec", "read_with@import"),
     *("run_program@os.spawnv", "run_program@os.spawnlp", "run_program@webbrowser"),
     "nested_pip@inside",
+    # Neither does the child read what it was to be given.
+    *("changing_words@actions", "changing_words@actions p"),
+    # The variables are taken away; the compiler itself is started.
+    *("poisoned_start@PYTHONWARNINGS", "poisoned_start@LD_DEBUG_OUTPUT"),
+    *("poisoned_start@PYTHONPERFSUPPORT", "poisoned_start@OPENSSL_CONF"),
+    *("run_program@from another folder", "run_program@from another cwd"),
 }
 
 
@@ -456,3 +470,174 @@ def steal_once(
         code, said = guarded.start(environment, *words, PIP_NO_INDEX="1")
         seen = bytes(servers.received).decode("latin-1") + " ".join(environment.ran())
     return {place for place, token in tokens.items() if token in seen}, code, said
+
+
+# What concerns whole projects, and what the guard does before it watches.
+
+
+def written(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write files; return the folder."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def leaves(name: str) -> str:
+    """Return code that leaves a marker."""
+    return f"import os\nopen(os.environ['MARKERS'] + '/{name}', 'w').close()\n"
+
+
+ONLY = [pytest.param(v, marks=() if v == "3.13" else pytest.mark.full) for v in IN_TURN]
+# What has modules imported before a script runs: its encoding, and a warning about its text.
+EARLY_SETUP = '# coding: idna\nx = "\\d"\n' + leaves("setup")
+
+
+@pytest.mark.parametrize("version", ONLY)
+def test_no_module_of_a_project_runs_before_it_is_guarded(version: str, tmp_path: Path) -> None:
+    environment = environments.make(need(version), tmp_path)
+    never = {"builtins", "sys", "os", "io", "posix"}  # they are there already
+    files = {f"{name}.py": leaves(name) for name in sys.stdlib_module_names - never}
+    setup = written(tmp_path / "project", {**files, "setup.py": EARLY_SETUP}) / "setup.py"
+    guarded.start(environment, environment.python, setup)
+    assert "stringprep" in environment.ran()
+    _, said = guarded.start(environment, environment.python, *guarded.launched(), setup)
+    assert environment.ran() == []
+    assert "wants to write" in said
+
+
+INSTALLERS = ("-m pip --version", "-mpip --version", "-m pip.__main__ --version", "-m venv -h")
+
+
+@pytest.mark.parametrize("version", ONLY)
+def test_an_installer_is_not_taken_from_where_it_is_started(version: str, tmp_path: Path) -> None:
+    environment = environments.make(need(version), tmp_path)
+    names = ("pip/__init__.py", "pip/__main__.py", "argparse.py")
+    written(environment.work, {name: leaves("ran") for name in names})
+    for words in map(str.split, INSTALLERS):
+        guarded.start(environment, environment.python, *words)
+        assert environment.ran() == ["ran"]
+        guarded.start(environment, environment.python, *guarded.launched(), *words)
+        assert environment.ran() == []
+
+
+# What a project of the user's own tries, in which its environments lie.
+CHECKOUT = """\
+import hashlib
+import os
+import subprocess
+import sys
+
+here = os.path.dirname(os.path.abspath(__file__))
+os.chdir(here)
+
+
+def git():
+    os.makedirs("other/hooks")
+    os.rename("other", ".git")
+
+
+def above():
+    os.rename(".tox", "gone")
+    os.rename("gone", ".tox")
+
+
+def itself():
+    os.rename(".tox/venv", "gone")
+    os.rename("gone", ".tox/venv")
+
+
+def another():
+    os.rename("env/py", "gone")
+    os.rename("gone", "env/py")
+
+
+def parent():
+    os.rename("env", "gone")
+
+
+def policy():
+    site = f"x/base/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    for folder in (site, "x/config/safesite"):
+        os.makedirs(folder, 0o700)
+    line = "import os; open('ran', 'w')"
+    with open(site + "/evil.pth", "w") as file:
+        file.write(line + "\\n")
+    with open("x/config/safesite/policy", "w") as file:
+        file.write(f"allow-line evil.pth line={hashlib.sha256(line.encode()).hexdigest()}\\n")
+    os.chmod("x/config/safesite/policy", 0o600)
+    more = {"PYTHONUSERBASE": here + "/x/base", "XDG_CONFIG_HOME": here + "/x/config"}
+    subprocess.run([sys.executable, "-c", "pass"], env=os.environ | more)
+    os.stat("ran")
+
+
+for act in (git, above, itself, policy, another, parent):
+    try:
+        act()
+        print(act.__name__, "happened")
+    except OSError as error:
+        print(act.__name__, error)
+"""
+
+
+@pytest.mark.parametrize("version", ONLY)
+def test_a_project_in_which_environments_lie(version: str, trusted_folder: Path) -> None:
+    """Neither hooks of git's, nor an environment, nor a policy are the build's."""
+    names = ("git", "above", "itself", "policy", "another", "parent")
+    for name, launcher in {"stock": (), "guarded": guarded.launched()}.items():
+        project, home = trusted_folder / name / "project", trusted_folder / name / "home"
+        files = {"setup.py": CHECKOUT, "env/py/pyvenv.cfg": "", "env/py/bin/x": ""}
+        setup = written(project, files) / "setup.py"
+        home.mkdir()
+        environment = environments.make(
+            need(version), project / ".tox", system_site=True, HOME=str(home)
+        )
+        _, said = guarded.start(environment, environment.python, *launcher, setup)
+        happened = {act for act in names if f"{act} happened" in said}
+        assert happened == (set() if launcher else set(names)), said
+
+
+@pytest.mark.parametrize("version", ONLY)
+def test_a_copied_python_is_guarded(version: str, tmp_path: Path) -> None:
+    """An environment that was made with copies, in which a runner builds."""
+    environment = environments.make(need(version), tmp_path)
+    other = environments.make(need(version), tmp_path / "other")
+    other.python.unlink()
+    shutil.copy(environment.interpreter.path.resolve(), other.python)
+    setup = written(tmp_path / "project", {"setup.py": leaves("ran")}) / "setup.py"
+    code = f"import subprocess\nsubprocess.run([{str(other.python)!r}, {str(setup)!r}])"
+    variables = {
+        "LD_LIBRARY_PATH": str(environment.interpreter.path.resolve().parent.parent / "lib")
+    }
+    guarded.start(environment, environment.python, "-c", code, **variables)
+    assert environment.ran() == ["ran"]
+    guarded.start(environment, environment.python, *guarded.launched(), "-c", code, **variables)
+    assert environment.ran() == []
+
+
+LINKED = """\
+import os
+
+link = os.path.join(os.path.dirname(os.path.abspath(__file__)), "link")
+os.symlink({!r}, link)
+with open(link) as file:
+    raise RuntimeError(file.read())
+"""
+
+
+@pytest.mark.parametrize("version", ONLY)
+def test_a_pip_in_a_zip_file_that_downloads(version: str, builder: Builder, tmp_path: Path) -> None:
+    """Its runner of hooks is a temporary file, and what it has downloaded lies in TMPDIR."""
+    environment = environments.make(need(version), tmp_path)
+    work, secret = environment.work, guarded.token()
+    written(environment.home, {".netrc": secret})
+    archive = shutil.make_archive(str(work / "pip"), "zip", builder.pip.parent, "pip")
+    netrc = str(environment.home / ".netrc")
+    guarded.sdist(work, "thief", "1.0", {**IN_TREE, "backend.py": LINKED.format(netrc)})
+    words = f"{archive}/pip install --no-index --no-cache-dir --find-links {work} thief".split()
+    _, said = guarded.start(environment, environment.python, *words)
+    assert secret in said, said
+    _, said = guarded.start(environment, environment.python, *guarded.launched(), *words)
+    assert secret not in said, said
+    assert "wants to read" in said

@@ -48,7 +48,7 @@ class Sdist:
         return self.requirement.partition("==")[0]
 
     def __str__(self) -> str:
-        return f"{self.name}-{self.backend}"
+        return f"{self.name}-{self.backend}-{self.python}"
 
 
 DOCOPT = Sdist("docopt==0.6.2", "setuptools", "3.15")

@@ -30,7 +30,7 @@ from safesite.watch.build import (
     want,
 )
 from safesite.watch.network import Connection, family_of
-from safesite.watch.paths import below, is_own, resolve, text_of
+from safesite.watch.paths import below, is_own, is_plain, resolve, text_of
 from safesite.watch.programs import fixed, plain
 
 TYPE_CHECKING = False
@@ -60,7 +60,7 @@ PLAIN_OBJECT: "Any" = type(sys.implementation)
 # Modules behind which Python's own code is not asked any more.
 DOORS = frozenset(
     (
-        *("_ctypes", "_ctypes_test", "_dbm", "_gdbm", "_remote_debugging", "_sqlite3", "_testcapi"),
+        *("_ctypes", "_ctypes_test", "_remote_debugging", "_sqlite3", "_testcapi"),
         *("_testclinic", "_testclinic_limited", "_testexternalinspection", "_testinternalcapi"),
         *("_testlimitedcapi", "_testmultiphase", "_testsinglephase", "_tkinter", "_xxtestfuzz"),
         "spwd",
@@ -68,14 +68,15 @@ DOORS = frozenset(
 )
 QUIET_DOORS = frozenset(  # which the standard library tries, and does without
     (
-        *("_interpchannels", "_interpqueues", "_interpreters", "_xxinterpchannels"),
-        *("_xxsubinterpreters", "readline"),
+        *("_dbm", "_gdbm", "_interpchannels", "_interpqueues", "_interpreters"),
+        *("_xxinterpchannels", "_xxsubinterpreters", "readline"),
     )
 )
 TAKEN = frozenset(
     ("_imp", "_posixsubprocess", "_signal", "gc", "posix", "sys")
 )  # a second one is unchanged
-UNSEEN = (  # not audited: after which a path is another's; what kills; what has C write a file
+UNSEEN = (  # not audited: after which a path is another's; what kills, shows all, has C write
+    (gc, "set_debug"),
     (_signal, "pidfd_send_signal"),
     (posix, "chroot"),
     (posix, "setns"),
@@ -131,20 +132,19 @@ def decide(event: str, args: "Any") -> "tuple[Any, Any, Any]":
     """Return what a package gets in the place of what it wants to do, None if it may do it.
 
     Besides, what holds the package's objects that were looked at, and what is to be called at the
-    end.  Until then no signal handler of the package runs in this thread.
+    end: until then no signal handler of the package runs in this thread.  None where nothing is.
     """
     me = get_ident()
     if type(event) is not str or type(args) is not tuple:  # called by the package itself
-        return refusal("this is not an event (guard)"), None, NOTHING
+        return refusal("this is not an event (guard)"), None, None
     if me in active:
-        return inside(me, event, args), None, NOTHING
+        return inside(me, event, args), None, None
     kept: list[Any] = []
-    holder = opaque(kept.clear)
     active.add(me)
     try:
         keeping[me] = kept
         state["events"] += 1
-        given = [settled(arg) for arg in args]
+        given = [arg if type(arg) is str or type(arg) is int else settled(arg) for arg in args]
         if event in LOOKING:
             given[0] = args[0]
         refused: Any = RULES[event](given)
@@ -154,7 +154,10 @@ def decide(event: str, args: "Any") -> "tuple[Any, Any, Any]":
     except BaseException:  # noqa: BLE001 - whatever an odd argument makes of it
         # Made by no function of ours: there may be no room for one's frame.
         refused = PermissionError(13, f"safesite: {event}: what it names cannot be told (guard)")
-    return refused, holder, leave
+    if kept:
+        return refused, uncached(kept.clear, 0, False, tuple), leave
+    active.discard(me)
+    return refused, None, leave if state["signals"] else None
 
 
 def inside(me: int, event: str, args: "Any") -> "Refusal":
@@ -282,7 +285,7 @@ def on_import(args: "Any") -> "Refusal":
         return ImportError(f"safesite: {name} is not for a build (guard)")
     if name in DOORS:
         return want("load", name.removeprefix("_"), "a module past which safesite sees nothing")
-    if path is None:
+    if path is None or is_plain(path):
         return None
     path = resolve(path)
     known = path.startswith(paths.SYSTEM) or below(path, facts["readable"])
@@ -377,7 +380,8 @@ RULES: "dict[str, Callable[[Any], Refusal]]" = {
 def hook(event: str, args: "Any", decide: "Any", known: "frozenset[str]", collect: "Any") -> None:
     if event in known:
         refused, _held, end = decide(event, args)
-        end()
+        if end is not None:
+            end()
         if refused is collect:
             collect()  # Python's own collector, which runs finalizers in any frame, is off
         elif refused is not None:

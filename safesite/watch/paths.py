@@ -3,6 +3,7 @@
 Executed apart by `safesite.guard`: see the package's first lines.
 """
 
+import sys
 from posix import getcwd, getpid, listdir, lstat, readlink
 
 from safesite.watch.build import call_own, facts, refusal, want
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from safesite.watch.build import Refusal
 
 LINK_CAP = 40
+DEEPEST = 2  # levels of a folder that are looked at before it is renamed
 FOLDER = 0o040000
 ABSENT = (2, 20)  # ENOENT; ENOTDIR, above it is no folder
 NO_LINK = 22  # EINVAL
@@ -56,6 +58,13 @@ KERNEL_FILES = frozenset(
         *("thread-self", "uptime", "version"),
     )
 )
+NO_LIST = "the names in there are not told (guard)"
+LIBRARIES = frozenset(
+    (
+        *("", "CMake", "cmake", "lib", "lib32", "lib64", "libx32", "share"),
+        getattr(sys.implementation, "_multiarch", ""),
+    )
+)
 STARTUP_NAMES = (".pth", ".start", ".egg-link")
 
 
@@ -74,10 +83,19 @@ def text_of(path: "Any") -> "str | None":
 
 
 def resolve(path: str, base: str = "") -> str:
-    """Return a path without links and dots, as far as it exists; raises OSError."""
+    """Return a path without links and dots, as far as it exists; raises OSError.
+
+    ``base``, to which it may be relative, has none.
+    """
+    at, links = "", 0
     if path[:1] != "/":
-        path = (base or getcwd()) + "/" + path
-    parts, at, links = path.split("/")[::-1], "", 0
+        at = (base or getcwd()).rstrip("/")
+    else:
+        for folder in facts["solid"]:
+            if path.startswith(folder):
+                at, path = folder[:-1], path[len(folder) :]
+                break
+    parts = path.split("/")[::-1]
     while parts:
         part = parts.pop()
         if part == "..":
@@ -311,7 +329,28 @@ def on_open(args: "Any") -> "Refusal":
 
 def on_listing(args: "Any") -> "Refusal":
     """Decide on os.listdir(path), os.scandir(path)."""
-    return each_base(read, "." if args[0] is None else args[0], -1)
+    return each_base(list_names, "." if args[0] is None else args[0], -1)
+
+
+def list_names(path: str, base: str) -> "Refusal":
+    """Return None if the build may see what is in a folder."""
+    if is_plain(path):
+        return None
+    path = resolve(path, base)
+    if path == facts["above"] or may_read(path):
+        return None
+    # Python looks for modules where it started, where there are none; meson takes a refusal so.
+    unasked = path == facts["start"] or is_beside_programs(path)
+    return refusal(NO_LIST) if unasked else want("read", path)
+
+
+def is_beside_programs(path: str) -> bool:
+    """Return whether meson lists a folder for the files of cmake, as it lies beside one of PATH."""
+    for folder in facts["beside"]:
+        parts = path[len(folder) + 1 :].split("/")
+        if (path == folder or path.startswith(folder + "/")) and LIBRARIES.issuperset(parts):
+            return True
+    return False
 
 
 def on_write(args: "Any") -> "Refusal":
@@ -346,7 +385,21 @@ def move(path: str, base: str) -> "Refusal":
     for prefix in facts["prefixes"]:
         if prefix.startswith(whole + "/"):
             return want("write", whole)
+    if not facts["unpacked"] and holds_environment(whole, DEEPEST):
+        return want("write", whole)
     return write_name(path, base)
+
+
+def holds_environment(folder: str, levels: int) -> bool:
+    """Return whether an environment lies in a folder, so many levels down."""
+    if exists(folder + "/pyvenv.cfg"):
+        return True
+    if not levels or not is_folder(folder):
+        return False
+    for name in call_own("os.listdir", listdir, folder):
+        if holds_environment(folder + "/" + name, levels - 1):
+            return True
+    return False
 
 
 def on_link(args: "Any") -> "Refusal":

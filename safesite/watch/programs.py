@@ -53,6 +53,10 @@ GIT_READS = frozenset(
         *("rev-list", "rev-parse", "show", "show-ref", "status", "symbolic-ref", "tag", "version"),
     )
 )
+GIT_LOOKS = (  # meson's, for the sdist of a checkout; the index is refreshed as by status
+    [b"update-index", b"-q", b"--refresh"],
+    [b"submodule", b"status", b"--cached", b"--recursive"],
+)
 GIT_SETTINGS = (b"core.abbrev=", b"log.showSignature=false")
 GIT_RUNS = (b"--ext-diff", b"--exec", b"--output", b"--remote", b"--upload")
 SHELLS = frozenset(("ash", "bash", "dash", "sh"))
@@ -61,11 +65,16 @@ PLAIN = frozenset(
 )  # of a shell's line: nothing that means anything to it
 
 # Variables that Python, or what loads programs, heeds before safesite can be there.
+OWN_PROCESS = (  # by which a library that Python uses loads code, also in the build's own process
+    *(b"GCONV_PATH", b"LOCPATH", b"OPENSSL_CONF", b"OPENSSL_CONF_INCLUDE", b"OPENSSL_ENGINES"),
+    b"OPENSSL_MODULES",
+)
 EARLY = frozenset(
     (
-        *(b"BASHOPTS", b"BASH_ENV", b"ENV", b"GCONV_PATH", b"GLIBC_TUNABLES", b"LD_AUDIT"),
+        *OWN_PROCESS,
+        *(b"BASHOPTS", b"BASH_ENV", b"ENV", b"GLIBC_TUNABLES", b"LD_AUDIT"),
         *(b"LD_DEBUG", b"LD_DEBUG_OUTPUT", b"LD_PRELOAD", b"LD_PROFILE", b"LD_PROFILE_OUTPUT"),
-        *(b"LOCPATH", b"PS4", b"PYTHONHOME", b"PYTHONPATH", b"PYTHONPERFSUPPORT"),
+        *(b"PS4", b"PYTHONHOME", b"PYTHONPATH", b"PYTHONPERFSUPPORT"),
         *(b"PYTHONPLATLIBDIR", b"PYTHONPYCACHEPREFIX", b"PYTHONUSERBASE", b"PYTHONWARNINGS"),
         *(b"CDPATH", b"IFS", b"PYTHON_PERF_JIT_SUPPORT", b"PYTHON_PRESITE", b"SHELLOPTS"),
     )
@@ -161,6 +170,8 @@ def only_reads(words: "list[bytes]") -> bool:
             del words[0]
         elif not word.startswith((b"--git-dir=", b"--work-tree=", b"--no-pager")):
             return False
+    if words in GIT_LOOKS:
+        return True
     runs = any(word.startswith(GIT_RUNS) for word in words)
     return bool(words) and words[0].decode("latin-1") in GIT_READS and not runs
 
@@ -273,6 +284,8 @@ def prepare_putenv(args: "Any") -> "tuple[Refusal, Any]":
     environ = facts["environ"]
     try:
         name, *value = words_of(args)
+        if value and name in OWN_PROCESS:
+            return refusal(f"{name.decode()} would load code (guard)"), None
         before = environ.get(name)
         try:
             if value:

@@ -166,6 +166,24 @@ def changed_link():
     aim.read()
 
 
+class Interrupting(KeyboardInterrupt):
+    """An interrupt that is nothing as soon as its traceback is taken away."""
+
+    def with_traceback(self, _traceback):
+        return None
+
+
+class Raising:
+    """A path that raises that when it is asked for its class."""
+
+    @property
+    def __class__(self):
+        raise Interrupting
+
+    def __fspath__(self):
+        return aim.SECRET
+
+
 WAYS = {
     "str": lambda: aim.read(Liar(aim.SECRET)),
     "str to os.open": lambda: descriptor(Liar(aim.SECRET)),
@@ -178,5 +196,6 @@ WAYS = {
     "stealing": lambda: after(Stealing(aim.put("other", ""))),
     "wrecking": lambda: after(Wrecking(aim.put("other", ""))),
     "changing link": changed_link,
+    "raising": lambda: aim.take(io.FileIO(Raising()).read()),
 }
 WAYS[aim.VARIANT]()

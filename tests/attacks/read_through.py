@@ -1,6 +1,9 @@
 """Read a key by another path: links, dots, the doors in /proc."""
 
 import os
+import stat
+import subprocess
+import sys
 
 import aim
 
@@ -68,6 +71,70 @@ def by_cwd():
     aim.read("/proc/self/cwd/.ssh/id_rsa")
 
 
+def deep():
+    """Have a link in a folder whose path is as long as any may be."""
+    there = len(os.getcwd())
+    while there < 4080:
+        name = "d" * min(200, 4089 - there)
+        os.mkdir(name)
+        os.chdir(name)
+        there += len(name) + 1
+    os.symlink(aim.SECRET, "linklinklink")
+    aim.read("linklinklink")
+
+
+def deep_from_descriptor():
+    """The same, from the folder's descriptor."""
+    os.makedirs("there")
+    os.chdir("there")
+    there = len(os.getcwd())
+    while there < 4080:
+        name = "d" * min(200, 4089 - there)
+        os.mkdir(name)
+        os.chdir(name)
+        there += len(name) + 1
+    folder = os.open(".", os.O_RDONLY)
+    os.symlink(aim.SECRET, "linklinklink")
+    os.chdir(aim.WORK)
+    aim.put("linklinklink", "harmless")
+    aim.take(os.read(os.open("linklinklink", os.O_RDONLY, dir_fd=folder), 10_000))
+
+
+def by_child(path, **options):
+    """Have a child read that starts with other folders than this one."""
+    code = f"print(open({path!r}).read())"
+    words = [sys.executable, "-m", "timeit", "-n1", "-r1", code]  # which knows its folder's name
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    aim.take(done.stdout)
+    os.write(2, done.stdout)
+
+
+def called_as_pips():
+    """Have a link where pip has its folders, before a child finds out which there are."""
+    link = os.path.join(os.path.dirname(aim.OTHER_BUILD), "pip-" + aim.TOKEN)
+    os.symlink(aim.KEYS, link)
+    try:
+        by_child(os.path.join(link, "id_rsa"))
+    finally:
+        os.remove(link)
+
+
+def device():
+    """Read a device by a node of one's own."""
+    if os.geteuid():
+        raise aim.Unavailable("only root may do that")
+    try:
+        os.mknod("node", stat.S_IFCHR | 0o600, os.makedev(1, 5))
+        with open("node", "rb") as file:
+            zeros = file.read(3)
+    except PermissionError as error:
+        if "safesite" in str(error):
+            raise
+        raise aim.Unavailable(error) from None  # not in each container
+    if zeros == bytes(3):
+        aim.reached()
+
+
 WAYS = {
     "symlink": symlink,
     "symlink of folder": symlink_of_folder,
@@ -93,6 +160,11 @@ WAYS = {
     "chdir home": lambda: from_folder(aim.HOME, ".ssh/id_rsa"),
     "chdir root": lambda: from_folder("/", aim.SECRET[1:]),
     "fchdir": from_descriptor,
+    "deep folder": deep,
+    "deep folder from descriptor": deep_from_descriptor,
+    "called as pip's": called_as_pips,
+    "folder of a child": lambda: by_child(aim.SECRET, cwd=aim.KEYS),
+    "device": device,
     "~": lambda: aim.read(os.path.expanduser("~/.ssh/id_rsa")),
 }
 WAYS[aim.VARIANT]()

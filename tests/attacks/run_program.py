@@ -79,6 +79,23 @@ def with_another_name():
     subprocess.run(["/usr/bin/gcc", "-c", LINE], executable="/bin/sh")
 
 
+def elsewhere(**options):
+    """Have a script of that name where the child is by the time that it starts it."""
+    aim.put("gcc", f"#!/bin/sh\n{LINE}\n", 0o755)
+    folder = os.path.dirname(aim.need_program("gcc"))
+    if not options:
+        os.chdir(folder)
+    subprocess.run(["./gcc"], preexec_fn=lambda: os.chdir(aim.WORK), **options)
+
+
+def by_first_word():
+    """Have a program of many kinds be called by the name of a tool, and told to be a shell."""
+    tool = aim.PLACES["multi"]
+    if not os.path.exists(tool):
+        raise aim.Unavailable("no busybox")
+    subprocess.run(WORDS, executable=tool)
+
+
 WAYS = {
     "os.system": lambda: os.system(LINE),
     "os.popen": lambda: os.popen(LINE).read(),
@@ -109,6 +126,9 @@ WAYS = {
     "copied": copied,
     "in memory": in_memory,
     "loader": by_loader,
+    "from another folder": elsewhere,
+    "from another cwd": lambda: elsewhere(cwd=os.path.dirname(aim.need_program("gcc"))),
+    "first word": by_first_word,
     "link called gcc": lambda: (
         os.symlink("/bin/sh", "gcc"),
         subprocess.run(["./gcc", "-c", LINE]),

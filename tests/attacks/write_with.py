@@ -1,16 +1,16 @@
 """Write into the home folder with each function that can."""
 
 import cProfile
-import dbm.dumb
 import logging
 import os
 import pathlib
 import py_compile
-import shelve
+import random
 import shutil
 import socket
 import tarfile
 import tempfile
+import time
 import zipfile
 
 import aim
@@ -79,8 +79,16 @@ def temporary():
 
 
 def shelved():
+    import shelve
+
     with shelve.open(PLACE, "n") as shelf:
         shelf[aim.TOKEN] = 1
+
+
+def dumb():
+    import dbm.dumb
+
+    dbm.dumb.open(PLACE, "n").close()
 
 
 def bound():
@@ -104,6 +112,38 @@ def database():
     import sqlite3
 
     sqlite3.connect(PLACE).execute(f"CREATE TABLE '{aim.TOKEN}' (x)")
+
+
+INNOCENT = os.path.join(aim.SITE_PACKAGES, "innocent", "__init__.py")  # all may read it
+
+
+def by_another_name():
+    """Write to a hard link of a file that may be read."""
+    os.link(INNOCENT, "link")
+    with open("link", "a") as file:
+        file.write(f"# {aim.TOKEN}\n")
+
+
+def by_number(change):
+    """Change a file that is open for reading."""
+    number = os.open(INNOCENT, os.O_RDONLY)
+    before = os.fstat(number)
+    change(number, before)
+    after = os.fstat(number)
+    if (before.st_mode, before.st_mtime) != (after.st_mode, after.st_mtime):
+        aim.reached()
+
+
+def made_later():
+    """Wait for what another program makes beside the build while this runs, and write into that."""
+    folder = os.path.dirname(aim.OTHER_BUILD)
+    place = os.path.join(folder, "pip-unpack-later", "other.whl")
+    open(os.path.join(folder, "wish"), "w").close()
+    end = time.monotonic() + 5
+    while not os.path.exists(place) and time.monotonic() < end:
+        time.sleep(0.01)
+    with open(place, "a") as file:
+        file.write(aim.TOKEN)
 
 
 WAYS = {
@@ -133,12 +173,17 @@ WAYS = {
     "cwd": lambda: (os.chdir(HOME), open(aim.TOKEN, "w").close()),
     "/proc/self/root": in_proc,
     "/proc/self/cwd": lambda: (os.chdir(HOME), open("/proc/self/cwd/" + aim.TOKEN, "w").close()),
+    "another name": by_another_name,
+    "fchmod": lambda: by_number(lambda n, told: os.fchmod(n, told.st_mode ^ 0o20)),
+    "chmod of number": lambda: by_number(lambda n, told: os.chmod(n, told.st_mode ^ 0o40)),
+    "utime of number": lambda: by_number(lambda n, _told: os.utime(n, (1, random.random() * 1e9))),
+    "made later": made_later,
     "tarfile": extracted,
     "zipfile": zipped,
     "logging": logged,
     "tempfile": temporary,
     "shelve": shelved,
-    "dbm.dumb": lambda: dbm.dumb.open(PLACE, "n").close(),
+    "dbm.dumb": dumb,
     "py_compile": lambda: py_compile.compile(aim.put("x.py", ""), cfile=PLACE, doraise=True),
     "cProfile": lambda: cProfile.run("1", PLACE),
     "unix socket": bound,
