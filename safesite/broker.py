@@ -58,13 +58,14 @@ class Wish:
         self.kind, self.target, self.detail, self.place = kind, target, detail, place
 
 
-def supervise(mode: str) -> str:
-    """Fork; return the broker's folder in the child, and be the broker in the parent."""
+def supervise(mode: str) -> tuple[str, str]:
+    """Fork; return the broker's folder and key in the child, and be the broker in the parent."""
     top = projects.temporary_folder()
     if len(os.fsencode(top)) > LONGEST_TOP:
         top = "/tmp"  # noqa: S108 - a folder of our own is made in there
     sweep(top)
     folder = f"{top}/{PREFIX}{os.getpid()}-{os.urandom(8).hex()}"
+    key = os.urandom(16).hex()
     os.mkdir(folder, 0o700)
     server = socket.socket(socket.AF_UNIX)
     server.bind(folder + "/ask")
@@ -78,9 +79,11 @@ def supervise(mode: str) -> str:
         for file in (waking, woken):
             os.close(file)
         server.close()
-        return folder
+        return folder, key
     try:
-        Broker(mode, folder, server, child, (waking, woken), before).run()
+        broker = Broker(mode, folder, server, child, (waking, woken), before)
+        broker.key = key
+        broker.run()
     finally:
         os._exit(1)  # this process is no program, whatever it has met
 
@@ -116,6 +119,7 @@ class Broker:
         mask: Any,
     ) -> None:
         self.mode, self.folder, self.server, self.child = mode, folder, server, child
+        self.key = ""
         self.waking, self.woken = pipe
         self.mask = mask
         self.builds: list[projects.Project] = []
@@ -243,13 +247,33 @@ class Broker:
                 if not more:
                     return
                 data += more
-            connection.sendall(self.answer(json.loads(data), connection))
+            connection.sendall(self.answer(data.removesuffix(b"\n"), connection))
 
-    def answer(self, words: Any, connection: socket.socket) -> bytes:
-        """Return the answer to a request: to a hook as words, to guard by marshal."""
-        if words[0] == "ask":
-            build = self.builds[words[1]]
-            return self.decide(build, Wish(*words[2:6])).encode("ascii")
+    def answer(self, data: bytes, connection: socket.socket) -> bytes:
+        """Return the answer to a request, which the key has signed, or begins with.
+
+        To a hook it is words, signed too, to guard an object by marshal.  Only what runs before any
+        code of a package may show the key, as another thread could take the connection.
+        """
+        if data[:1] != b"[":
+            signed, _, request = data.partition(b" ")
+            if signed != self.signature(b"ask", request):
+                return b""
+            words = json.loads(request)
+            answer = self.decide(self.builds[words[1]], Wish(*words[2:6])).encode("ascii")
+            return self.signature(words[6].encode("ascii"), answer) + b" " + answer
+        key, *words = json.loads(data)
+        return self.details_for(words, connection) if key == self.key else b""
+
+    def signature(self, purpose: bytes, data: bytes) -> bytes:
+        """Return what only this process can make of data, and what has its key."""
+        from hashlib import blake2s
+
+        key = self.key.encode("ascii")
+        return blake2s(purpose + b" " + data, key=key).hexdigest().encode("ascii")
+
+    def details_for(self, words: Any, connection: socket.socket) -> bytes:
+        """Return what a process of a build is told of it, when it starts."""
         if words[0] == "readable":  # the first process knows, and the others are told
             build = self.builds[words[1]]
             build.readable = build.readable or words[2]
@@ -257,10 +281,12 @@ class Broker:
         self.note_member(connection)
         if words[0] == "join":
             return marshal.dumps({**self.builds[words[1]].details, "broker": os.getpid()})
-        build = projects.look(len(self.builds), *words[1:4])
+        _, what, folder, folders = words
+        before = [path for build in self.builds for path in build.own]
+        build = projects.look(len(self.builds), what, folder, folders, before)
         self.builds.append(build)
         name = build.name if build.consistent else build.label  # which no policy can name
-        refused = self.decide(build, Wish("build", name, words[1])).removeprefix("no ")
+        refused = self.decide(build, Wish("build", name, what)).removeprefix("no ")
         details = {**build.details, "broker": os.getpid()}
         return marshal.dumps(details if refused == "yes" else refused)
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 MODES = ("ask", "watch", "deny")
 GONE = "refused, as what would ask is gone (guard)"
 RUN = "SAFESITE_GUARD_RUN"  # the broker's folder; in a build also its number: FOLDER/NUMBER
+KEY = "SAFESITE_GUARD_KEY"  # what signs questions and answers: no package gets to see it
 PATH = "SAFESITE_GUARD_PATH"  # a PYTHONPATH that does not count before the hook is in place
 ENVIRONMENTS = ("build-env-", "pip-build-env-")  # begin the names of build environments in TMPDIR
 TRACKERS = ("pip-build-tracker-", "pip-req-tracker-")
@@ -86,7 +87,7 @@ def enter() -> None:
     late_path = os.environ.pop(PATH, None)
     folder, number = find_run(mode)
     if number:
-        details = ask_broker(folder, "join", int(number))
+        details = ask_broker(folder, os.environ.get(KEY, ""), "join", int(number))
         if module_of(sys.argv[1:]) == "pip":
             give_temporary_folder()
     else:
@@ -96,11 +97,12 @@ def enter() -> None:
             if module_of(sys.argv[1:]).partition(".")[0] in INSTALLERS:
                 replace("add_path_entry", lambda _entry: None)  # the folder may be the package's
             return
-        details = ask_broker(folder, "build", start.what, start.project, start.folders)
+        words = start.what, start.project, start.folders
+        details = ask_broker(folder, os.environ.get(KEY, ""), "build", *words)
     if isinstance(details, str):
         end(details)
     os.environ[RUN] = f"{folder}/{details['id']}"
-    safesite.gate["guard"] = Build(folder, details, late_path).begin
+    safesite.gate["guard"] = Build(folder, take_key(), details, late_path).begin
 
 
 def find_run(mode: str) -> tuple[str, str]:
@@ -116,10 +118,19 @@ def find_run(mode: str) -> tuple[str, str]:
     from safesite import broker
 
     try:
-        os.environ[RUN] = broker.supervise(mode)
+        os.environ[RUN], os.environ[KEY] = broker.supervise(mode)
     except OSError as exc:
         end(f"there is no place to ask from: {keep.quoted(str(exc), 240)[1:-1]} (guard)")
     return os.environ[RUN], ""
+
+
+def take_key() -> str:
+    """Take the key out of what code in this process can read."""
+    import posix
+
+    key = os.environ.pop(KEY, "")
+    vars(posix)["environ"].pop(KEY.encode(), None)  # what os.environ is made of
+    return key
 
 
 def run_of(value: str) -> tuple[str, str]:
@@ -159,7 +170,10 @@ def connect(folder: str) -> Any:
 
 
 def ask_broker(folder: str, *words: object) -> Any:
-    """Return the broker's answer: the details of a build, or the sentence that refuses it."""
+    """Return the broker's answer: the details of a build, or the sentence that refuses it.
+
+    The first word is the key.
+    """
     try:
         connection, data = connect(folder), b""
         connection.sendall(as_json(words).encode("ascii") + b"\n")
@@ -278,8 +292,10 @@ def folders_of_hook(control: str) -> list[str]:
 class Build:
     """A process of a build: when its program begins, the hook is put in place."""
 
-    def __init__(self, folder: str, details: dict[str, Any], late_path: str | None) -> None:
-        self.folder, self.details, self.late_path = folder, details, late_path
+    def __init__(
+        self, folder: str, key: str, details: dict[str, Any], late_path: str | None
+    ) -> None:
+        self.folder, self.key, self.details, self.late_path = folder, key, details, late_path
         self.entry: str | None = None
         # The target's folder comes onto sys.path when the hook is in place: to compile a script may
         # import a codec, or what shows a warning.
@@ -297,21 +313,29 @@ class Build:
         """Put the hook in place, of which nothing remains in here; end where that cannot be."""
         safesite.gate["guard"] = ended
         path = sys.path[:]
+        key, self.key = self.key, ""  # this object stays
         try:
             # The project's own folder may be the first on sys.path by now, with a subprocess.py.
             sys.path[:] = library_path()
+            reason = unguardable()
+            if reason:
+                end(reason)
             leave_terminal()
+            leave_no_core()
             put_off("ctypes")
+            from safesite import apart
+
+            spaces = apart.load()
+            # Before others are registered: no thread of the parent's is in a forked child.
+            for name in ("active", "expected", "keeping"):
+                os.register_at_fork(after_in_child=spaces["build"][name].clear)
             import subprocess  # the hook replaces what it starts others by
 
             # posix_spawn() is given os.environ as it is, of which nobody knows what it will say.
             vars(subprocess)["_USE_POSIX_SPAWN"] = False
 
-            facts = facts_of(self.folder, self.details, [*path, self.entry or ""])
+            facts = facts_of(self.folder, key, self.details, [*path, self.entry or ""])
             facts["start"] = folder_without_modules() if self.entry == "" else ""
-            from safesite import apart
-
-            spaces = apart.load()
             spaces["build"]["namespaces"].extend(spaces.values())
             spaces["build"]["facts"].update(facts)
             if self.late_path:
@@ -420,6 +444,15 @@ def ended(exc: BaseException | None = None) -> None:
     sys.audit("safesite.status", status)
 
 
+def unguardable() -> str:
+    """Return the sentence why the hook would call code that a package can replace; "" if not."""
+    if sys.getfilesystemencoding() != "utf-8":
+        return "only paths in UTF-8 can be guarded (guard)"
+    if sys.flags.dev_mode and sys.version_info < (3, 12):  # each decoding looks for its codec
+        return "before Python 3.12 the development mode cannot be guarded (guard)"
+    return ""
+
+
 def leave_terminal() -> None:
     """Have no terminal to read from: what is typed there is for the questions."""
     for number in (0, 1, 2):
@@ -460,7 +493,14 @@ def give_temporary_folder() -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-def facts_of(folder: str, details: dict[str, Any], path: list[str]) -> dict[str, Any]:
+def leave_no_core() -> None:
+    """Have no file be written when this process is aborted: its contents could be chosen."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def facts_of(folder: str, key: str, details: dict[str, Any], path: list[str]) -> dict[str, Any]:
     """Return what the hook knows: see `safesite.watch.build`.
 
     own, temp, foreign: what the build may write; prefixes: what of that belongs to a Python; sites:
@@ -485,13 +525,19 @@ def facts_of(folder: str, details: dict[str, Any], path: list[str]) -> dict[str,
     tops = [(name, f"{top}/{name}") for top in temp for name in names]
     tops = [(name, path) for name, path in tops if os.path.realpath(path) == path]
     readable |= {path for name, path in tops if name.startswith("pip-")}
-    own = [path for path in details["own"] if not is_above(path, homes)]
+    own = [path for path in details["own"] if not is_above(path, [*homes, *temp])]
     own += [path for name, path in tops if name.startswith(TRACKERS) and path in trackers]
+    readable = {path for path in readable if os.path.lexists(path)}  # the build could make it
     known = sorted(path for path in readable if not is_above(path, homes) and path not in own)
-    known = ask_broker(folder, "readable", details["id"], known)
+    known = ask_broker(folder, key, "readable", details["id"], known)
     if isinstance(known, str):
         end(known)
-    solid = {*known, *temp, os.path.dirname(details["project"])}
+    foreign = [*temp, *(f"{top}/{name}" for top in temp for name in details["foreign"])]
+    solid = {
+        path + "/"
+        for path in (*known, *temp, os.path.dirname(details["project"]))
+        if not is_below(path, own) and (path in foreign or not is_new(path, temp, foreign))
+    }
     environ = dict(os.environb)
     above = os.path.dirname(details["project"])
     programs = [os.path.realpath(path) for path in os.get_exec_path() if os.path.isabs(path)]
@@ -505,11 +551,19 @@ def facts_of(folder: str, details: dict[str, Any], path: list[str]) -> dict[str,
         "foreign": frozenset(details["foreign"]),
         "readable": known,
         "guards": frozenset((os.getppid(), details["broker"])),
+        "key": key.encode("ascii"),
         # Below which there is nothing that the build can write, and so no link of its own.
         "fast": tuple(
-            x + "/" for x in known if not any((y + "/").startswith(x + "/") for y in own)
+            x + "/"
+            for x in known
+            if x + "/" in solid
+            and not any(is_below(path, (x,)) for path in own)
+            # Of these, what is named __pycache__ is the build's: it may be a link.
+            and not any(
+                is_below(x, (path,)) for name, path in tops if name.startswith(ENVIRONMENTS)
+            )
         ),
-        "solid": sorted((x + "/" for x in solid if not is_below(x, own)), key=len, reverse=True),
+        "solid": sorted(solid, key=len, reverse=True),
         "environments": [
             path
             for name, path in tops
@@ -537,6 +591,11 @@ def home_folders() -> list[str]:
 def is_below(path: str, folders: Iterable[str]) -> bool:
     """Return whether a path is one of the folders, or lies below one."""
     return any((path + "/").startswith(folder.rstrip("/") + "/") for folder in folders)
+
+
+def is_new(path: str, temp: list[str], foreign: list[str]) -> bool:
+    """Return whether a path lies in TMPDIR, by a name that was not there before the build."""
+    return is_below(path, temp) and not is_below(path, foreign[len(temp) :])
 
 
 def is_above(path: str, homes: Iterable[str]) -> bool:

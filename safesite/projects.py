@@ -50,10 +50,15 @@ class Project:
         }
 
 
-def look(number: int, what: str, folder: str, folders: list[str]) -> Project:
-    """Return a project that is about to be built in a folder, and what else its caller gave it."""
+def look(number: int, what: str, folder: str, folders: list[str], before: list[str]) -> Project:
+    """Return a project that is about to be built in a folder, and what else its caller gave it.
+
+    ``before``: what other builds of the run may write.
+    """
     folder = os.path.realpath(folder)
-    own = [folder, *(os.path.realpath(other) for other in folders if os.path.isabs(other))]
+    writable = {folder, temporary_folder(), *before}
+    others = [folder_without_link(other, writable) for other in folders if os.path.isabs(other)]
+    own = [folder, *filter(None, others)]
     project = Project(number, folder, own)
     found = read_metadata(folder)
     name, version = found.get("name", ""), found.get("version", "")
@@ -66,6 +71,18 @@ def look(number: int, what: str, folder: str, folders: list[str]) -> Project:
     project.version = version if VERSION.fullmatch(version) else ""
     project.backend = backend_of(folder, found.get("build-backend", ""), what)
     return project
+
+
+def folder_without_link(path: str, writable: set[str]) -> str:
+    """Return a folder without links, "" if one leads there that a build could have made."""
+    path = os.path.abspath(path)
+    parts = path.split(os.sep)
+    for number in range(1, len(parts) + 1):
+        above = os.path.realpath(os.sep.join(parts[:number]) or os.sep)
+        if above in writable:
+            expected = os.path.join(above, *parts[number:])
+            return expected if os.path.realpath(path) == expected else ""
+    return os.path.realpath(path)
 
 
 def temporary_folder() -> str:

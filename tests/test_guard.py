@@ -623,7 +623,7 @@ def test_targets_and_places_are_shown_escaped(environment: Environment) -> None:
         terminal.answer(
             f"evil 1.0 (setup.py:6) wants to run /bin/sh ('sh -c {HOSTILE_SHOWN}')", "n\r"
         )
-        host = r"'evil\x1b[2J\n\xe9.x:1'"
+        host = r"'evil\x1b[2J\n\udce9.x:1'"
         terminal.answer(f"evil 1.0 (setup.py:7) wants to connect to {host}", "n\r")
         terminal.answer(
             f"evil 1.0 ('{HOSTILE_SHOWN}:1') wants to read {victim(environment)}", "n\r"
@@ -1701,12 +1701,38 @@ def test_the_mode_is_another_matter(environment: Environment, mode: str) -> None
 OPTIONS = ("-I", "-E", "-s", "-P", "-X dev", "-W ignore", "-B", "-S", "-IS", "-u", "-O")
 
 
+def options_of(environment: Environment) -> list[str]:
+    """Return the options that a version has, and can be guarded with."""
+    since = {"-P": (3, 11), "-X dev": (3, 12)}
+    return [o for o in OPTIONS if environment.interpreter.number >= since.get(o, (3, 0))]
+
+
+UNGUARDABLE = {
+    "development mode": ({"PYTHONDEVMODE": "1"}, "before Python 3.12 the development mode cannot"),
+    "encoding": (
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        "only paths in UTF-8 can",
+    ),
+}
+
+
+@pytest.mark.parametrize("variables, told", UNGUARDABLE.values(), ids=UNGUARDABLE)
+def test_what_cannot_be_guarded_does_not_start(
+    variables: dict[str, str], told: str, short: Path
+) -> None:
+    """The hook would decode by what a package can replace."""
+    environment = environment_in(need("3.10"), short)
+    command = guarded(environment, write_setup(environment, "print('ran')"), mode="watch")
+    outcome = environment.run(*command, **variables)
+    assert outcome == Outcome(1, "", f"safesite: {told} be guarded (guard)\n")
+
+
 def test_children_of_a_build_are_watched_whatever_their_options(environment: Environment) -> None:
     program = "import os, subprocess, sys\n"
     program += "os.environ.pop('SAFESITE_GUARD', 0), os.environ.pop('SAFESITE_GUARD_RUN', 0)\n"
     program += "for options in {}:\n"
     program += "    subprocess.run([sys.executable, *options.split(), 'evil/child.py'])"
-    options = [o for o in OPTIONS if o != "-P" or environment.interpreter.number >= (3, 11)]
+    options = options_of(environment)
     setup = write_setup(environment, *program.format(options).splitlines())
     child = setup.parent / "child.py"
     child.write_text("\n".join(reads(victim(environment))))
@@ -1720,7 +1746,7 @@ def test_children_of_the_installer_are_builds_whatever_their_options(
 ) -> None:
     program = "import os, subprocess, sys\n"
     program += "for options in {}:\n    subprocess.run([sys.executable, *options.split(), {!r}])"
-    options = [o for o in OPTIONS if o != "-P" or environment.interpreter.number >= (3, 11)]
+    options = options_of(environment)
     setup = write_setup(environment, *reads(victim(environment)))
     command = guarded(environment, "-c", program.format(options, str(setup)), mode="watch")
     outcome = alone(environment, *command)
@@ -2040,9 +2066,13 @@ def test_a_run_that_others_could_answer_allows_nothing(
     """That of a broker that allows what is tried, whose folder others can write to."""
     mode, user = folder_is
     waits = write_setup(environment, "print('ready', flush=True)", "import time; time.sleep(60)")
+    program = "import os, subprocess, sys; print(os.environ['SAFESITE_GUARD_KEY'], flush=True); "
+    program += f"subprocess.run([sys.executable, {str(waits)!r}])"
     allowing = policy_with(trusted_folder, f"guard allow read {victim(environment)}")
     setup = write_setup(environment, *reads(victim(environment)), name="other")
-    with in_background(environment, guarded(environment, waits, mode="watch"), **allowing) as first:
+    command = guarded(environment, "-c", program, mode="watch")
+    with in_background(environment, command, **allowing) as first:
+        key = first_line(first).strip()
         first_line(first)
         (name,) = leftovers(environment)
         folder = temp(environment) / name
@@ -2052,10 +2082,14 @@ def test_a_run_that_others_could_answer_allows_nothing(
                 pytest.skip("only root can give it away")
             os.chown(folder, user, -1)
         command = guarded(environment, setup, mode="watch")
-        outcome = alone(environment, *command, SAFESITE_GUARD_RUN=f"{folder}{number}")
-        first.terminate()
+        run = f"{folder}{number}"
+        outcome = alone(environment, *command, SAFESITE_GUARD_RUN=run, SAFESITE_GUARD_KEY=key)
+        without = alone(environment, *command, SAFESITE_GUARD_RUN=run)
+        os.killpg(first.pid, signal.SIGTERM)
     told = {"": "refused True\n", "/0": ""}[number]
-    assert outcome.out == ("took secret\n" if (mode, user) == (0o700, 0) else told), outcome.err
+    is_own = (mode, user) == (0o700, 0)
+    assert outcome.out == ("took secret\n" if is_own else told), outcome.err
+    assert without.out == ("" if is_own else told), without.err
 
 
 # The broker is killed.

@@ -4,10 +4,12 @@ Executed apart by `safesite.guard`: see the package's first lines.
 """
 
 import sys
+from _blake2 import blake2s
 from _json import encode_basestring_ascii as quoted
 from _socket import AF_UNIX, SOCK_STREAM
 from _socket import socket as new_socket
 from _thread import get_ident
+from posix import urandom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,17 +62,28 @@ def refusal(text: str) -> PermissionError:
 
 def want(kind: str, target: str, detail: str = "") -> "Refusal":
     """Return None if the package may do this, else what it gets to see."""
-    words = kind, target[:TEXT_CAP], detail[:TEXT_CAP], place()
-    request = f'["ask", {facts["id"]}, {", ".join(map(quoted, words))}]\n'
+    nonce = urandom(16).hex()
+    words = kind, target[:TEXT_CAP], detail[:TEXT_CAP], place(), nonce
+    request = f'["ask", {facts["id"]}, {", ".join(map(quoted, words))}]'.encode("ascii")
+    # Both are signed: another thread can put a socket of its own in the place of the connection.
     try:
-        answer = exchange(request.encode("ascii"))
+        told = exchange(signature(b"ask", request) + b" " + request + b"\n")
     except OSError:
+        told = b""
+    signed, _, answer = told.partition(b" ")
+    if signed != signature(nonce.encode("ascii"), answer):
         return refusal("refused, as what would ask is gone (guard)")
     if answer == b"yes":
         return None
     if answer == b"interrupted":
         return KeyboardInterrupt()
     return refusal(answer.decode("ascii", "replace").removeprefix("no ") or "refused (guard)")
+
+
+def signature(purpose: bytes, data: bytes) -> bytes:
+    """Return what only the broker can make of this, and what has its key."""
+    key: bytes = facts["key"]
+    return blake2s(purpose + b" " + data, key=key).hexdigest().encode("ascii")
 
 
 def exchange(request: bytes) -> bytes:

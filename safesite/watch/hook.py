@@ -7,6 +7,7 @@ import _functools  # type: ignore[import-not-found]
 import _imp
 import _posixsubprocess
 import _signal  # type: ignore[import-not-found]
+import _socket
 import gc
 import os
 import posix
@@ -29,7 +30,7 @@ from safesite.watch.build import (
     refusal,
     want,
 )
-from safesite.watch.network import Connection, family_of
+from safesite.watch.network import family_of
 from safesite.watch.paths import below, is_own, is_plain, resolve, text_of
 from safesite.watch.programs import fixed, plain
 
@@ -83,7 +84,13 @@ UNSEEN = (  # not audited: after which a path is another's; what kills, shows al
     (posix, "unshare"),
     (sys, "activate_stack_trampoline"),
 )
-TTY_INPUT = frozenset((0x5412, 0x541C))  # TIOCSTI, TIOCLINUX: they put words into a terminal
+# TIOCSTI, TIOCLINUX, KDSKBENT, KDSKBSENT put words into a terminal, TIOCSCTTY takes it; FIOSETOWN
+# and SIOCSPGRP are as F_SETOWN.
+TTY_INPUT = frozenset((0x5412, 0x541C, 0x4B47, 0x4B49, 0x540E, 0x8901, 0x8902))
+SET_OWNER, CORE = 8, 4  # of Linux: F_SETOWN, RLIMIT_CORE
+SIGNALLING = frozenset((SET_OWNER, 10, 15))  # besides F_SETSIG, F_SETOWN_EX
+
+LOOKUPS = ("getaddrinfo", "gethostbyaddr", "gethostbyname", "gethostbyname_ex")
 
 state: "dict[str, Any]" = {"status": 0, "events": 0, "signals": []}
 
@@ -147,6 +154,8 @@ def decide(event: str, args: "Any") -> "tuple[Any, Any, Any]":
         given = [arg if type(arg) is str or type(arg) is int else settled(arg) for arg in args]
         if event in LOOKING:
             given[0] = args[0]
+        elif event == SIGNAL:
+            given[1] = args[1]
         refused: Any = RULES[event](given)
         if refused is None and state["events"] > COLLECTED:
             state["events"] = 0
@@ -157,26 +166,44 @@ def decide(event: str, args: "Any") -> "tuple[Any, Any, Any]":
     if kept:
         return refused, uncached(kept.clear, 0, False, tuple), leave
     active.discard(me)
-    return refused, None, leave if state["signals"] else None
+    return refused, None, None
 
 
 def inside(me: int, event: str, args: "Any") -> "Refusal":
     """Return what an event gets that something in here has raised, or a signal meanwhile."""
     if event == SIGNAL:
-        if type(args[0]) is int:
-            state["signals"].append(args[0])
-        return refusal("later")
+        return put_off(args[0])
     return None if expected.pop(me, None) == event else on_tampering(args)
 
 
+def put_off(number: "Any") -> PermissionError:
+    """Have a signal come again when none of these frames is left."""
+    if type(number) is int:
+        state["signals"].append(number)
+    return refusal("later")
+
+
+def on_signal(args: "Any") -> "Refusal":
+    """Decide on safesite.signal(number, frame): above none of these frames a handler may run.
+
+    It could go on with a generator, whose frame then leads down to them.
+    """
+    number, frame = args
+    if frame is not None and type(frame) is not FRAME:
+        raise TypeError
+    while frame is not None:
+        if is_own_namespace(frame.f_globals):
+            return put_off(number)
+        frame = frame.f_back
+    return None
+
+
 def end_decision() -> "Any":
-    """Let signals through again; return what holds the objects that were looked at."""
+    """Have it be known that none of this runs; return what holds the objects looked at."""
     me = get_ident()
     holder = opaque(keeping[me].clear) if me in keeping else None
     keeping.pop(me, None)
     active.discard(me)
-    while state["signals"] and not active:
-        interrupt_main(state["signals"].pop())
     return holder
 
 
@@ -197,7 +224,7 @@ def settled(arg: "Any", depth: int = 0) -> "Any":
     if issubclass(kind, int):
         return INTEGER(arg)
     if issubclass(kind, SOCKET):
-        return Connection(family_of.__get__(arg))
+        return PLAIN_OBJECT(family=family_of.__get__(arg))
     if depth < DEEPEST and kind is list:
         arg, kind = keep((*arg,)), tuple
     elif depth < DEEPEST and kind is dict:
@@ -235,6 +262,8 @@ def on_get_frame(args: "Any") -> "Refusal":
 def on_attribute(args: "Any") -> "Refusal":
     """Decide on object.__getattr__(object, name), and on setting and deleting: code and frames."""
     owner, name = args[:2]
+    if type(name) is not str:
+        raise TypeError
     if type(owner) is FUNCTION:
         names = owner.__globals__
         return on_tampering(args) if names is outer or is_own_namespace(names) else None
@@ -260,13 +289,27 @@ def on_tampering(_args: "Any") -> "Refusal":
 def on_kill(args: "Any") -> "Refusal":
     """Decide on os.kill(pid, signal) and os.killpg(group, signal): not what guards the build."""
     pid = args[0]
+    if type(pid) is not int:
+        raise TypeError
     others = pid <= 1 or pid in facts["guards"]
     return on_tampering(args) if others or pid == getpgrp() != getpid() else None
 
 
 def on_limits(args: "Any") -> "Refusal":
-    """Decide on resource.prlimit(pid, resource, limits)."""
-    return None if args[0] in (0, getpid()) else on_tampering(args)
+    """Decide on resource.prlimit(pid, resource, limits), resource.setrlimit(resource, limits)."""
+    pid, kind = args[:2] if len(args) == 3 else (0, args[0])
+    if type(pid) is not int or type(kind) is not int:
+        raise TypeError
+    return None if pid in (0, getpid()) and kind != CORE else on_tampering(args)
+
+
+def on_fcntl(args: "Any") -> "Refusal":
+    """Decide on fcntl.fcntl(fd, cmd, arg): no signal for another process, nor another signal."""
+    command, arg = args[1:3]
+    if type(command) is not int:
+        raise TypeError
+    own = command == SET_OWNER and type(arg) is int and arg == getpid()
+    return on_tampering(args) if command in SIGNALLING and not own else None
 
 
 def on_ioctl(args: "Any") -> "Refusal":
@@ -321,6 +364,7 @@ RULES: "dict[str, Callable[[Any], Refusal]]" = {
     "cpython.PyInterpreterState_New": on_tampering,
     "cpython.remote_debugger_script": on_tampering,
     "ctypes.dlopen": on_library,
+    "fcntl.fcntl": on_fcntl,
     "fcntl.ioctl": on_ioctl,
     "gc.get_objects": on_tampering,
     "gc.get_referents": on_tampering,
@@ -350,8 +394,9 @@ RULES: "dict[str, Callable[[Any], Refusal]]" = {
     "os.truncate": paths.on_write_here,
     "os.utime": paths.on_write,
     "resource.prlimit": on_limits,
+    "resource.setrlimit": on_limits,
     "safesite.fork_exec": programs.on_fork_exec,
-    SIGNAL: lambda _args: None,
+    SIGNAL: on_signal,
     "safesite.status": on_status,
     "socket.__new__": network.on_socket,
     "socket.bind": network.on_bind,
@@ -377,11 +422,24 @@ RULES: "dict[str, Callable[[Any], Refusal]]" = {
 # what `opaque` makes.  By an exception it sees their frames too, and what is in them.
 
 
-def hook(event: str, args: "Any", decide: "Any", known: "frozenset[str]", collect: "Any") -> None:
+def hook(
+    event: str,
+    args: "Any",
+    decide: "Any",
+    known: "frozenset[str]",
+    collect: "Any",
+    later: "Any",
+) -> None:
     if event in known:
         refused, _held, end = decide(event, args)
         if end is not None:
             end()
+        signals, signal = later
+        if signals and event != "safesite.signal":
+            late = signals[:]
+            signals.clear()
+            for number in late:
+                signal(number)
         if refused is collect:
             collect()  # Python's own collector, which runs finalizers in any frame, is off
         elif refused is not None:
@@ -401,9 +459,9 @@ def hidden_by(settle: "Any", prepare: "Any") -> "Any":
     return hidden
 
 
-def handler(signum: int, _frame: object, handler: "Any", audit: "Any") -> None:
+def handler(signum: int, frame: object, handler: "Any", audit: "Any") -> None:
     try:
-        audit("safesite.signal", signum)
+        audit("safesite.signal", signum, frame)
     except:  # noqa: E722 - no name is at hand; it is called when the hook has ended
         return
     handler(signum, None)
@@ -445,6 +503,13 @@ def of_exec(args: "Any", named: "Any", fix: "Any") -> "Any":
     if rest and rest[0] is not None:
         rest = [(*[(fix(name), fix(rest[0][name])) for name in rest[0]],)]
     return (path, (*argv,), *rest), named
+
+
+def of_lookup(args: "Any" = (), named: "Any" = None) -> "Any":
+    for name in ("host", "port"):
+        if name in named:
+            args = (*args, named.pop(name))
+    return args, named
 
 
 def of_putenv(args: "Any", named: "Any", fix: "Any") -> "Any":
@@ -512,14 +577,21 @@ def put_before(
 
 def prepare_signal(args: "Any") -> "tuple[Refusal, Any]":
     """Give a signal handler no frame, and call it when nothing of this runs."""
-    if len(args) == 2 and callable(args[1]):
-        args = args[0], polite if args[1] is interrupt else handler_for(args[1])
-    return None, args
+    if len(args) != 2 or not issubclass(type(args[0]), int):
+        return refusal("this is no signal and its handler (guard)"), None
+    number, function = INTEGER(args[0]), args[1]
+    if issubclass(type(function), int):  # SIG_DFL, SIG_IGN
+        return None, (number, INTEGER(function))
+    if function is interrupt or function is polite:
+        return None, (number, polite)
+    if not callable(function):  # it might become so
+        return refusal("a signal's handler cannot be called (guard)"), None
+    return None, (number, handler_for(function))
 
 
 def handler_for(function: "Any", name: str = "handler") -> "Any":
     """Return a signal handler that calls another when nothing of this runs."""
-    return FUNCTION(HANDLER, {"__builtins__": {}}, name, (function, audit))
+    return opaque(FUNCTION(HANDLER, {"__builtins__": {}}, name, (function, audit)))
 
 
 polite = handler_for(interrupt, "default_int_handler")
@@ -551,6 +623,12 @@ def install() -> None:
         put_before(posix, name, programs.prepare_exec, of_exec)
     for name in ("execv", "execve", "posix_spawn", "posix_spawnp"):
         setattr(os, name, getattr(posix, name))
+    put_before(posix, "system", programs.prepare_system, of_putenv)
+    for name in LOOKUPS:
+        put_before(_socket, name, network.prepare_lookup, of_lookup)
+        if "socket" in sys.modules and name != "getaddrinfo":  # which is its own, and calls that
+            vars(sys.modules["socket"])[name] = getattr(_socket, name)
+    os.system = posix.system
     for name in ("putenv", "unsetenv"):
         put_before(posix, name, programs.prepare_putenv, of_putenv)
         setattr(os, name, getattr(posix, name))
@@ -570,4 +648,5 @@ def install() -> None:
         )
     gc.disable()
     gc.enable = outside(as_they_are, outer, (), None)
-    add_hook(outside(hook, outer, opaque(decide), frozenset(RULES), collect))
+    later = state["signals"], interrupt_main
+    add_hook(outside(hook, outer, opaque(decide), frozenset(RULES), collect, later))

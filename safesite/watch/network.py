@@ -6,8 +6,8 @@ Executed apart by `safesite.guard`: see the package's first lines.
 from _socket import AF_INET, AF_INET6, AF_UNIX
 from _socket import socket as socket_type
 
-from safesite.watch.build import want
-from safesite.watch.paths import is_own, resolve, write
+from safesite.watch.build import refusal, want
+from safesite.watch.paths import is_own, resolve, text_of, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,15 +18,8 @@ if TYPE_CHECKING:
 family_of: "Any" = socket_type.family  # a subclass may claim another
 PLAIN_FAMILIES = (-1, int(AF_UNIX), int(AF_INET), int(AF_INET6))
 RAW = 3
-LOCAL_NAMES = frozenset(("", "localhost", "ip6-localhost"))
+LOCAL_NAMES = frozenset(("", "localhost"))
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-class Connection:
-    """A socket of the package's, as far as the rules look at it."""
-
-    def __init__(self, family: int) -> None:
-        self.family = family
 
 
 def host_of(host: "Any") -> str:
@@ -34,7 +27,7 @@ def host_of(host: "Any") -> str:
     if host is None:
         return ""
     if type(host) is bytes:
-        return host.decode("latin-1")
+        return host.decode("utf-8", "surrogateescape")
     if type(host) is str:
         return host
     raise TypeError
@@ -62,6 +55,18 @@ def look_up(host: "Any", port: "Any" = None) -> "Refusal":
     if service.isdecimal() and service != "0":
         return want("connect", endpoint(host, service))
     return want("resolve", host)
+
+
+def prepare_lookup(args: "Any") -> "tuple[Refusal, Any]":
+    """Give what looks a name up bytes: it would have a codec, which can be replaced, encode it."""
+    if not args:
+        return None, args
+    host, *rest = args
+    if host is None or type(host) is bytes:
+        return None, args
+    if not issubclass(type(host), str) or not str.isascii(host):
+        return refusal("a name that is no plain text cannot be told (guard)"), None
+    return None, (str.encode(host, "ascii"), *rest)
 
 
 def on_getaddrinfo(args: "Any") -> "Refusal":
@@ -92,7 +97,7 @@ def on_address(args: "Any") -> "Refusal":
     if address is None:
         return None  # it is connected
     if family == AF_UNIX:
-        return unix(host_of(address))
+        return unix(text_of(address) or "")
     if type(address) is not tuple or family not in (AF_INET, AF_INET6):
         return want("connect", f"socket-of-family-{family}", ascii(address)[:200])
     host, port = host_of(address[0]), address[1]
@@ -115,12 +120,14 @@ def on_bind(args: "Any") -> "Refusal":
     """Decide on socket.bind(socket, address)."""
     connection, address = args
     if connection.family == AF_UNIX:
-        path = host_of(address)
+        path = text_of(address) or ""
         return None if path[:1] in ("", "\0") else write(path)
     if type(address) is not tuple:
         family = connection.family
         return want("listen", f"socket-of-family-{family}", ascii(address)[:200])
     host, port = host_of(address[0]), address[1]
+    if type(port) is not int:
+        raise TypeError
     if host in LOOPBACK and port == 0:
         return None  # so is looked whether there is IPv6
     return want("listen", endpoint(host or "0.0.0.0", port))  # noqa: S104 - a text

@@ -4,7 +4,7 @@ Executed apart by `safesite.guard`: see the package's first lines.
 """
 
 import sys
-from posix import getcwd, getpid, listdir, lstat, readlink
+from posix import fstat, getcwd, getpid, listdir, lstat, readlink
 
 from safesite.watch.build import call_own, facts, refusal, want
 
@@ -74,7 +74,14 @@ STARTUP_NAMES = (".pth", ".start", ".egg-link")
 def text_of(path: "Any") -> "str | None":
     """Return a path as text, None for an open file; raises TypeError for what may change."""
     if issubclass(type(path), str):  # isinstance() would ask the object
-        return "".join((path,))  # noqa: FLY002 - of a subclass what it holds, and not what it says
+        text = "".join((path,))  # noqa: FLY002 - of a subclass what it holds, not what it says
+        if not text.isascii():
+            for character in text:
+                # Neither a character nor half of one that stands for a byte: C would call an error
+                # handler that can be replaced.
+                if "\ud800" <= character <= "\udfff" and not "\udc80" <= character <= "\udcff":
+                    raise TypeError
+        return text
     if type(path) is bytes:
         return path.decode("utf-8", "surrogateescape")
     if type(path) is int or path is None:
@@ -190,7 +197,7 @@ def is_public(path: str) -> bool:
     if path.startswith("/proc/"):
         first, _, rest = path[6:].partition("/")
         if first == str(getpid()):
-            return rest.rpartition("/")[2] != "mem"
+            return rest.rpartition("/")[2] not in ("mem", "environ")
         return first in KERNEL_FILES
     return (
         (path + "/").startswith(SYSTEM)
@@ -232,7 +239,9 @@ def write_name(path: str, base: str = "") -> "Refusal":
     if name in ("", ".", ".."):
         return write(path, base)
     above = resolve(folder or ("/" if path[:1] == "/" else "."), base)
-    return write_at(above.rstrip("/") + "/" + name)
+    entry = above.rstrip("/") + "/" + name
+    # What stood in the project's place would be that of the hooks that come.
+    return want("write", entry) if entry == facts["project"] else write_at(entry)
 
 
 def write_at(path: str) -> "Refusal":
@@ -272,7 +281,7 @@ def bases_of(path: str, dir_fd: "int | None") -> "list[str]":
     bases = [getcwd()]
     for number in call_own("os.listdir", listdir, "/proc/self/fd"):
         base = link_at("/proc/self/fd/" + number)
-        if base is not None and base[:1] == "/" and is_folder(base):
+        if base is not None and base[:1] == "/" and is_open_folder(int(number)):
             bases.append(base)
     return bases
 
@@ -284,6 +293,22 @@ def is_device(path: str) -> bool:
     except OSError as exc:
         if exc.errno not in ABSENT:
             raise
+        return False
+
+
+def is_open_folder(number: int) -> bool:
+    """Return whether a folder is open under a number, which may have been removed."""
+    try:
+        return fstat(number).st_mode & 0o170000 == FOLDER
+    except OSError:
+        return False  # the listing's own, which is closed by now
+
+
+def is_file(path: str) -> bool:
+    """Return whether something is a regular file."""
+    try:
+        return lstat(path).st_mode & 0o170000 == 0o100000
+    except OSError:
         return False
 
 

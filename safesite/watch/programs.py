@@ -7,10 +7,10 @@ Executed apart by `safesite.guard`: see the package's first lines.
 """
 
 import sys
-from posix import getcwd, putenv, unsetenv
+from posix import X_OK, access, getcwd, putenv, unsetenv
 
 from safesite.watch.build import facts, refusal, want
-from safesite.watch.paths import exists, is_own, read, resolve, text_of
+from safesite.watch.paths import exists, is_file, is_own, read, resolve, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,10 +64,13 @@ PLAIN = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=+:,@%- "
 )  # of a shell's line: nothing that means anything to it
 
+KEY = b"SAFESITE_GUARD_KEY"  # in a child's variables alone: guard takes it out of its process
+
 # Variables that Python, or what loads programs, heeds before safesite can be there.
-OWN_PROCESS = (  # by which a library that Python uses loads code, also in the build's own process
-    *(b"GCONV_PATH", b"LOCPATH", b"OPENSSL_CONF", b"OPENSSL_CONF_INCLUDE", b"OPENSSL_ENGINES"),
-    b"OPENSSL_MODULES",
+OWN_PROCESS = (  # by which libraries that Python uses load code, or look up another name
+    *(b"GCONV_PATH", b"HOSTALIASES", b"LOCALDOMAIN", b"LOCPATH", b"OPENSSL_CONF"),
+    *(b"OPENSSL_CONF_INCLUDE", b"OPENSSL_ENGINES", b"OPENSSL_MODULES", b"RESOLV_HOST_CONF"),
+    b"RES_OPTIONS",
 )
 EARLY = frozenset(
     (
@@ -76,11 +79,18 @@ EARLY = frozenset(
         *(b"LD_DEBUG", b"LD_DEBUG_OUTPUT", b"LD_PRELOAD", b"LD_PROFILE", b"LD_PROFILE_OUTPUT"),
         *(b"PS4", b"PYTHONHOME", b"PYTHONPATH", b"PYTHONPERFSUPPORT"),
         *(b"PYTHONPLATLIBDIR", b"PYTHONPYCACHEPREFIX", b"PYTHONUSERBASE", b"PYTHONWARNINGS"),
-        *(b"CDPATH", b"IFS", b"PYTHON_PERF_JIT_SUPPORT", b"PYTHON_PRESITE", b"SHELLOPTS"),
+        *(
+            b"CDPATH",
+            b"IFS",
+            b"PYTHON_PERF_JIT_SUPPORT",
+            b"PYTHON_PRESITE",
+            b"SHELLOPTS",
+        ),
     )
 )
 EARLY_FOR_PYTHON = (b"HOME", b"XDG_CONFIG_HOME")  # which lead to a policy
 EARLY_WORDS = (b"perf", b"presite", b"pycache_prefix")  # of -X
+WARNING = b"perf"  # what -b is taken for: it has comparisons show warnings
 
 
 # Programs.
@@ -112,6 +122,8 @@ def options_of(argv: "list[bytes]") -> "tuple[list[bytes], str]":
             return values, ""
         letters = b"" if word[:2] == b"--" else word[1:]
         flags = letters.partition(b"W")[0].partition(b"X")[0]  # these two have a value
+        if b"b" in flags:
+            values.append(WARNING)
         if b"c" in flags or b"m" in flags:
             return values, ""
         value = letters[len(flags) + 1 :]
@@ -173,7 +185,7 @@ def only_reads(words: "list[bytes]") -> bool:
     if words in GIT_LOOKS:
         return True
     runs = any(word.startswith(GIT_RUNS) for word in words)
-    return bool(words) and words[0].decode("latin-1") in GIT_READS and not runs
+    return bool(words) and words[0].decode("ascii", "replace") in GIT_READS and not runs
 
 
 def is_shell(program: str) -> bool:
@@ -205,8 +217,10 @@ def find(name: str, env: "Environment", cwd: str) -> str:
         return ""  # which means more to dash
     for folder in path.split(":"):
         program = (folder or ".") + "/" + name
-        if exists(resolve(program, cwd)):
-            return program
+        real = resolve(program, cwd)
+        if exists(real):
+            # A shell goes on past what it cannot start.
+            return program if is_file(real) and access(real, X_OK) else ""
     return ""
 
 
@@ -222,7 +236,7 @@ def first_difference(given: "Environment") -> str:
     """Return a variable by which a child would be another Python than this one, "" for none."""
     at_start: Environment = facts["at_start"]
     for name in (*given, *at_start):
-        if name.startswith(b"SAFESITE_") and given.get(name) != at_start.get(name):
+        if name.startswith(b"SAFESITE_") and given.get(name) != at_start.get(name) and name != KEY:
             return name.decode("ascii", "replace")
     return early_difference(given)
 
@@ -263,6 +277,7 @@ def for_child(given: "Environment", *, python: bool) -> "Environment":
             value = given.get(name)
         if value is not None:
             found[name] = value
+    found[KEY] = facts["key"]
     path = given.get(b"PYTHONPATH")
     if path is not None and path != at_start.get(b"PYTHONPATH"):
         found[b"SAFESITE_GUARD_PATH"] = path
@@ -285,7 +300,7 @@ def prepare_putenv(args: "Any") -> "tuple[Refusal, Any]":
     try:
         name, *value = words_of(args)
         if value and name in OWN_PROCESS:
-            return refusal(f"{name.decode()} would load code (guard)"), None
+            return refusal(f"{name.decode()} is not for a build to set (guard)"), None
         before = environ.get(name)
         try:
             if value:
@@ -308,9 +323,24 @@ def prepare_putenv(args: "Any") -> "tuple[Refusal, Any]":
 # The ways to start one.
 
 
+def prepare_system(args: "Any") -> "tuple[Refusal, Any]":
+    """Give a shell the key, which C's own variables do not have."""
+    try:
+        (line,) = words_of(args)
+    except BaseException as exc:  # noqa: BLE001 - it is raised where nothing leads to this file
+        return plain(exc), None
+    return None, (exporting() + line,)
+
+
+def exporting() -> bytes:
+    """Return the beginning of a shell's line by which what it starts has the key."""
+    key: bytes = facts["key"]
+    return b"export " + KEY + b"=" + key + b"; "
+
+
 def on_system(args: "Any") -> "Refusal":
     """Decide on os.system(command)."""
-    line = text_of(args[0]) or ""
+    line = (text_of(args[0]) or "").removeprefix(exporting().decode("ascii"))
     if not restore() and may_run_line(line, facts["environ"]):
         return None
     return want("run", "/bin/sh", "sh -c " + line)
@@ -393,7 +423,7 @@ def prepare_exec(args: "Any") -> "tuple[Refusal, Any]":
             program = program if "/" in program else find(program, facts["environ"], "") or program
             path = program = program if program[:1] == "/" else getcwd() + "/" + program
         if rest and rest[0] is not None:
-            env = variables_of(rest[0])
+            env = {**variables_of(rest[0]), KEY: facts["key"]}
         else:
             env = for_child(facts["environ"], python=program in facts["launchers"])
     except BaseException as exc:  # noqa: BLE001 - as above

@@ -181,7 +181,7 @@ def held_frames():
                 for args in ((), ("open", (given, "r", 0)), (Word("open"), ()), (given, given)):
                     try:
                         part(*args)
-                    except Exception:
+                    except BaseException:  # one of them is what Ctrl-C does
                         pass
                     given.clear()
                     given.append(Last())
