@@ -526,7 +526,12 @@ def contents(path: str) -> bytes:
 
 
 def what(wish: Wish) -> str:
-    """Return by what two questions of a package are equal: of a build it is the hook."""
+    """Return by what two questions of a package are equal.
+
+    Of a build it is the hook, of a program its whole command line.
+    """
+    if wish.kind == "run":
+        return f"{wish.target} {wish.detail}"
     return wish.detail if wish.kind == "build" else wish.target
 
 

@@ -281,9 +281,19 @@ def folders_of_hook(control: str) -> list[str]:
     try:
         with open(os.path.join(control, "input.json"), encoding="utf-8") as file:
             given = json.load(file)["kwargs"]
-        return [value for name, value in given.items() if name.endswith("_directory") and value]
+        return [value for name, value in given.items() if is_for_output(name, value)]
     except (OSError, ValueError, LookupError, AttributeError):
         return []
+
+
+def is_for_output(name: str, value: object) -> bool:
+    """Return whether an argument of a hook is a folder that it may write into.
+
+    None that is hidden: a process that an earlier hook has left could have written the argument.
+    """
+    if not name.endswith("_directory") or not isinstance(value, str) or not value:
+        return False
+    return not any(part.startswith(".") for part in os.path.abspath(value).split(os.sep))
 
 
 # A build.
@@ -557,7 +567,7 @@ def facts_of(folder: str, key: str, details: dict[str, Any], path: list[str]) ->
             x + "/"
             for x in known
             if x + "/" in solid
-            and not any(is_below(path, (x,)) for path in own)
+            and not any(is_below(path, (x,)) for path in (*own, *temp))
             # Of these, what is named __pycache__ is the build's: it may be a link.
             and not any(
                 is_below(x, (path,)) for name, path in tops if name.startswith(ENVIRONMENTS)

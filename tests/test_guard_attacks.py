@@ -8,9 +8,11 @@ runs on one version in turn, and on all with ``--full``.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
 import json
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -93,6 +95,8 @@ SILENT = {
     *("poisoned_start@PYTHONWARNINGS", "poisoned_start@LD_DEBUG_OUTPUT"),
     *("poisoned_start@PYTHONPERFSUPPORT", "poisoned_start@OPENSSL_CONF"),
     *("run_program@from another folder", "run_program@from another cwd"),
+    *("find_key@variables", "find_key@objects", "find_key@frames"),  # it is in none of these
+    *("lookup@codec", "lookup@codec, _socket"),  # it is not asked
 }
 
 
@@ -642,3 +646,146 @@ def test_a_pip_in_a_zip_file_that_downloads(version: str, builder: Builder, tmp_
     _, said = guarded.start(environment, environment.python, *guarded.launched(), *words)
     assert secret not in said, said
     assert "wants to read" in said
+
+
+# What stands where the guard would look at no link, or where the next hook is given a folder.
+IN_PLACES = """\
+import os
+import shutil
+import sys
+
+home, *places = sys.argv[1:]
+for place in places:
+    try:
+        if os.path.isfile(place):
+            os.remove(place)
+        os.makedirs(place, exist_ok=True)
+        os.symlink(home, place + "/link")
+        print("read", os.path.basename(place), open(place + "/link/.netrc").read())
+    except OSError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("version", ONLY)
+def test_a_link_where_python_has_found_code(version: str, tmp_path: Path) -> None:
+    """Of the script, of a folder of the project, and of one that was not there yet."""
+    environment = environments.make(need(version), tmp_path)
+    written(environment.home, {".netrc": guarded.token()})
+    project = environment.root / "project"
+    places = [project / "setup.py", project / "src", environment.root / "tmp" / "later"]
+    path = ":".join(map(str, places[1:]))
+    for launcher in ((), guarded.launched()):
+        setup = written(project, {"setup.py": IN_PLACES, "src/x.py": ""}) / "setup.py"
+        words: list[str | Path] = [*launcher, setup, environment.home, *places]
+        _, said = guarded.start(environment, environment.python, *words, PYTHONPATH=path)
+        found = re.findall("read ([^ ]*) token", said)
+        assert found == ([] if launcher else [place.name for place in places]), said
+        shutil.rmtree(project)
+        shutil.rmtree(places[-1])
+
+
+# An installer of these tests' own, which runs two hooks.
+INSTALLER = """\
+import os
+
+from pip._vendor.pyproject_hooks import BuildBackendHookCaller
+
+hooks = BuildBackendHookCaller(os.getcwd(), "backend", ["."])
+hooks.get_requires_for_build_sdist()
+os.makedirs("dist", exist_ok=True)
+hooks.build_sdist(os.path.abspath("dist"))
+"""
+
+BETWEEN_HOOKS = """\
+import os
+import shutil
+import tempfile
+
+here = os.path.dirname(os.path.abspath(__file__))
+temp = tempfile.gettempdir()
+
+
+def attempt(act, *args):
+    try:
+        act(*args)
+    except OSError as error:
+        print(error)
+
+
+def folder_of_hook():
+    os.symlink({keys!r}, "dist")
+
+
+def project():
+    shutil.copy("backend.py", temp)
+    os.rename(here, os.path.join(temp, "before"))
+    os.symlink(temp, here)
+
+
+def write(path):
+    with open(path, "a") as file:
+        file.write({token!r})
+
+
+def get_requires_for_build_sdist(config_settings=None):
+    attempt({way})
+    return []
+
+
+def build_sdist(sdist_directory, config_settings=None):
+    attempt(write, os.path.join(sdist_directory, "authorized_keys"))
+    attempt(write, os.path.join({other!r}, "setup.py"))
+    return "x"
+"""
+
+
+@pytest.mark.parametrize("version", ONLY)
+@pytest.mark.parametrize("way", ["folder_of_hook", "project"])
+def test_a_link_where_the_next_hook_is(
+    way: str, version: str, builder: Builder, tmp_path: Path
+) -> None:
+    """In the place of the folder that it writes into, or of the project."""
+    for launcher in ((), guarded.launched()):
+        folder = tmp_path / ("guarded" if launcher else "stock")
+        environment = environments.make(need(version), folder)
+        guarded.equip(environment, builder.pip.parent)
+        written(environment.site_packages / "build", {"__init__.py": "", "__main__.py": INSTALLER})
+        other, token = environment.root / "tmp" / "pip-req-build-other", guarded.token()
+        victims = [environment.home / ".ssh" / "authorized_keys", other / "setup.py"]
+        for victim in victims:
+            written(victim.parent, {victim.name: ""})
+        names = {"keys": str(victims[0].parent), "other": str(other), "token": token, "way": way}
+        written(environment.work, {**IN_TREE, "backend.py": BETWEEN_HOOKS.format(**names)})
+        _, said = guarded.start(environment, environment.python, *launcher, "-m", "build")
+        changed = [victim.name for victim in victims if token in victim.read_text()]
+        assert bool(changed) != bool(launcher), (changed, said)
+
+
+# What the files of the hook do not do, as others could have it run code of theirs in their frames.
+
+
+def nodes() -> list[ast.AST]:
+    """Return all that the hook's files are made of."""
+    paths = sorted((environments.PACKAGE / "watch").glob("*.py"))
+    assert len(paths) > 4
+    return [node for path in paths for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+
+
+def test_the_hook_has_no_class() -> None:
+    """Each would be among the subclasses of object."""
+    assert not [ast.unparse(node) for node in nodes() if isinstance(node, ast.ClassDef)]
+
+
+def test_the_hook_uses_no_codec_that_can_be_replaced() -> None:
+    """In development mode all others, and in each mode all other handlers of errors, are asked."""
+    calls = [node for node in nodes() if isinstance(node, ast.Call)]
+    named = [x for x in calls if isinstance(x.func, ast.Attribute)]
+    given = {
+        tuple(map(ast.unparse, call.args))
+        for call in named
+        if call.func.attr in ("encode", "decode")  # type: ignore[attr-defined]
+    }
+    known = {"'utf-8'", "'ascii'", "'strict'", "'replace'", "'surrogateescape'", "host"}
+    assert given
+    assert not [words for words in given if not known.issuperset(words)]

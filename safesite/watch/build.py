@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Refusal = BaseException | None
 
-TEXT_CAP = 3000  # characters of a target, or of what is told with it
+TEXT_CAP = 100_000  # characters of a target, or of what is told with it
 ANSWER_CAP = 1 << 16
 
 # What guard knows of the build; see its `facts_of`.
@@ -62,8 +62,10 @@ def refusal(text: str) -> PermissionError:
 
 def want(kind: str, target: str, detail: str = "") -> "Refusal":
     """Return None if the package may do this, else what it gets to see."""
+    if max(len(target), len(detail)) > TEXT_CAP:
+        return refusal("what this names is too long to be asked (guard)")
     nonce = urandom(16).hex()
-    words = kind, target[:TEXT_CAP], detail[:TEXT_CAP], place(), nonce
+    words = kind, target, detail, place(), nonce
     request = f'["ask", {facts["id"]}, {", ".join(map(quoted, words))}]'.encode("ascii")
     # Both are signed: another thread can put a socket of its own in the place of the connection.
     try:

@@ -9,9 +9,9 @@ import _posixsubprocess
 import _signal  # type: ignore[import-not-found]
 import _socket
 import gc
-import os
 import posix
 import sys
+import time
 from _socket import socket as SOCKET  # noqa: N812 - the type
 from _thread import get_ident, interrupt_main
 from posix import _exit, fspath, getpgrp, getpid, kill
@@ -69,15 +69,17 @@ DOORS = frozenset(
 )
 QUIET_DOORS = frozenset(  # which the standard library tries, and does without
     (
-        *("_dbm", "_gdbm", "_interpchannels", "_interpqueues", "_interpreters"),
+        *("_posixshmem", "_dbm", "_gdbm", "_interpchannels", "_interpqueues", "_interpreters"),
         *("_xxinterpchannels", "_xxsubinterpreters", "readline"),
     )
 )
 TAKEN = frozenset(
-    ("_imp", "_posixsubprocess", "_signal", "gc", "posix", "sys")
+    ("_imp", "_posixsubprocess", "_signal", "_socket", "gc", "posix", "sys", "time")
 )  # a second one is unchanged
 UNSEEN = (  # not audited: after which a path is another's; what kills, shows all, has C write
     (gc, "set_debug"),
+    (time, "clock_settime"),
+    (time, "clock_settime_ns"),
     (_signal, "pidfd_send_signal"),
     (posix, "chroot"),
     (posix, "setns"),
@@ -87,12 +89,17 @@ UNSEEN = (  # not audited: after which a path is another's; what kills, shows al
 # TIOCSTI, TIOCLINUX, KDSKBENT, KDSKBSENT put words into a terminal, TIOCSCTTY takes it; FIOSETOWN
 # and SIOCSPGRP are as F_SETOWN.
 TTY_INPUT = frozenset((0x5412, 0x541C, 0x4B47, 0x4B49, 0x540E, 0x8901, 0x8902))
-SET_OWNER, CORE = 8, 4  # of Linux: F_SETOWN, RLIMIT_CORE
+SET_OWNER, FILES = 8, 7  # of Linux: F_SETOWN, RLIMIT_NOFILE
 SIGNALLING = frozenset((SET_OWNER, 10, 15))  # besides F_SETSIG, F_SETOWN_EX
 
+REPLACED = (  # that other modules have copies of
+    *("execv", "execve", "posix_spawn", "posix_spawnp", "system", "putenv", "unsetenv"),
+    *("_clearenv", "chroot", "setns", "unshare", "default_int_handler", "pidfd_send_signal"),
+    *("gethostbyaddr", "gethostbyname", "gethostbyname_ex"),
+)
 LOOKUPS = ("getaddrinfo", "gethostbyaddr", "gethostbyname", "gethostbyname_ex")
 
-state: "dict[str, Any]" = {"status": 0, "events": 0, "signals": []}
+state: "dict[str, Any]" = {"status": 0, "events": 0, "signals": bytearray()}
 
 
 def opaque(function: "Any") -> "Any":
@@ -125,6 +132,7 @@ _started.close()
 del _traceback, _started
 FRAME = type(get_frame())
 SETTLED = (str, int, type(None), bytes, bool, float)
+RAISED_HERE = frozenset(("import", "safesite.fork_exec", "safesite.signal"))  # above these files
 LOOKING = frozenset(  # events whose first argument is looked at as it is
     ("object.__delattr__", "object.__getattr__", "object.__setattr__", "sys._getframe")
 )
@@ -157,7 +165,7 @@ def decide(event: str, args: "Any") -> "tuple[Any, Any, Any]":
         elif event == SIGNAL:
             given[1] = args[1]
         refused: Any = RULES[event](given)
-        if refused is None and state["events"] > COLLECTED:
+        if refused is None and state["events"] > COLLECTED and event not in RAISED_HERE:
             state["events"] = 0
             refused = collect
     except BaseException:  # noqa: BLE001 - whatever an odd argument makes of it
@@ -186,13 +194,16 @@ def put_off(number: "Any") -> PermissionError:
 def on_signal(args: "Any") -> "Refusal":
     """Decide on safesite.signal(number, frame): above none of these frames a handler may run.
 
-    It could go on with a generator, whose frame then leads down to them.
+    It could go on with a generator, whose frame then leads down to them, or to what `hook` is told.
     """
     number, frame = args
     if frame is not None and type(frame) is not FRAME:
         raise TypeError
     while frame is not None:
-        if is_own_namespace(frame.f_globals):
+        names = frame.f_globals
+        if is_own_namespace(names):
+            return put_off(number)
+        if names is outer and frame.f_locals.get("told") is not None:
             return put_off(number)
         frame = frame.f_back
     return None
@@ -300,7 +311,8 @@ def on_limits(args: "Any") -> "Refusal":
     pid, kind = args[:2] if len(args) == 3 else (0, args[0])
     if type(pid) is not int or type(kind) is not int:
         raise TypeError
-    return None if pid in (0, getpid()) and kind != CORE else on_tampering(args)
+    # Without memory, or room for a frame, the hook could not end what it has to.
+    return None if pid in (0, getpid()) and kind == FILES else on_tampering(args)
 
 
 def on_fcntl(args: "Any") -> "Refusal":
@@ -331,7 +343,7 @@ def on_import(args: "Any") -> "Refusal":
     if path is None or is_plain(path):
         return None
     path = resolve(path)
-    known = path.startswith(paths.SYSTEM) or below(path, facts["readable"])
+    known = below(path, facts["readable"])  # not all that the system has: cffi is among that
     return None if known and not is_own(path) else want("load", path)
 
 
@@ -390,7 +402,6 @@ RULES: "dict[str, Callable[[Any], Refusal]]" = {
     "os.scandir": paths.on_listing,
     "os.setxattr": paths.on_write_here,
     "os.symlink": paths.on_symlink,
-    "os.system": programs.on_system,
     "os.truncate": paths.on_write_here,
     "os.utime": paths.on_write,
     "resource.prlimit": on_limits,
@@ -404,6 +415,7 @@ RULES: "dict[str, Callable[[Any], Refusal]]" = {
     "socket.getaddrinfo": network.on_getaddrinfo,
     "socket.gethostbyaddr": network.on_gethostbyaddr,
     "socket.gethostbyname": network.on_gethostbyname,
+    "socket.sethostname": on_tampering,
     "socket.getnameinfo": network.on_getnameinfo,
     "socket.sendmsg": network.on_address,
     "socket.sendto": network.on_address,
@@ -424,17 +436,26 @@ RULES: "dict[str, Callable[[Any], Refusal]]" = {
 
 def hook(
     event: str,
-    args: "Any",
+    told: "Any",
     decide: "Any",
     known: "frozenset[str]",
     collect: "Any",
     later: "Any",
 ) -> None:
+    if event == "cpython.PyInterpreterState_Clear":
+        signals, signal, leave = later
+        try:
+            decide(event, told)  # which ends the process, unless there is no room for its frames
+        finally:
+            leave(1)
     if event in known:
-        refused, _held, end = decide(event, args)
+        try:
+            refused, _held, end = decide(event, told)
+        finally:
+            told = None  # a child's variables may be in it, with the key
         if end is not None:
             end()
-        signals, signal = later
+        signals, signal, _leave = later
         if signals and event != "safesite.signal":
             late = signals[:]
             signals.clear()
@@ -510,6 +531,12 @@ def of_lookup(args: "Any" = (), named: "Any" = None) -> "Any":
         if name in named:
             args = (*args, named.pop(name))
     return args, named
+
+
+def of_system(args: "Any", named: "Any", fix: "Any") -> "Any":
+    if "command" in named:
+        args = (*args, named.pop("command"))
+    return [fix(word) for word in args], named
 
 
 def of_putenv(args: "Any", named: "Any", fix: "Any") -> "Any":
@@ -612,41 +639,46 @@ def prepare_nothing(args: "Any") -> "tuple[Refusal, Any]":
     return on_tampering(args), None
 
 
-def install() -> None:
-    """Put the hook in place: from here on what runs is the package's."""
+def replace_starts() -> None:
+    """Have what starts programs, and what they are given, be prepared."""
     put_before(_posixsubprocess, "fork_exec", programs.prepare_fork_exec, of_fork_exec)
     vars(sys.modules["subprocess"])["_fork_exec"] = _posixsubprocess.fork_exec  # from 3.11 on
-    put_before(_imp, "create_builtin", prepare_builtin, name_of)
-    put_before(_signal, "signal", prepare_signal)
     put_before(posix, "execv", programs.prepare_exec, of_exec, posix.execve)
     for name in ("execve", "posix_spawn", "posix_spawnp"):
         put_before(posix, name, programs.prepare_exec, of_exec)
-    for name in ("execv", "execve", "posix_spawn", "posix_spawnp"):
-        setattr(os, name, getattr(posix, name))
-    put_before(posix, "system", programs.prepare_system, of_putenv)
-    for name in LOOKUPS:
-        put_before(_socket, name, network.prepare_lookup, of_lookup)
-        if "socket" in sys.modules and name != "getaddrinfo":  # which is its own, and calls that
-            vars(sys.modules["socket"])[name] = getattr(_socket, name)
-    os.system = posix.system
+    put_before(posix, "system", programs.prepare_system, of_system, INTEGER)
     for name in ("putenv", "unsetenv"):
         put_before(posix, name, programs.prepare_putenv, of_putenv)
-        setattr(os, name, getattr(posix, name))
+    if hasattr(posix, "_clearenv"):
+        put_before(posix, "_clearenv", programs.prepare_clearenv)
+
+
+def replace_others() -> None:
+    """Have what else an audit hook is not told, or wrongly, be prepared or refused."""
+    put_before(_imp, "create_builtin", prepare_builtin, name_of)
+    put_before(_signal, "signal", prepare_signal)
+    for name in LOOKUPS:
+        put_before(_socket, name, network.prepare_lookup, of_lookup)
     for module, name in UNSEEN:
         if hasattr(module, name):
             put_before(module, name, prepare_nothing)
-            setattr(os if module is posix else module, name, getattr(module, name))
     if get_signal(SIGINT) is interrupt:
         set_signal(SIGINT, polite)
     vars(_signal)["default_int_handler"] = polite
+
+
+def install() -> None:
+    """Put the hook in place: from here on what runs is the package's."""
+    replace_starts()
+    replace_others()
+    for copy, module in (("os", posix), ("socket", _socket), ("signal", _signal)):
+        names = vars(sys.modules[copy]) if copy in sys.modules else {}
+        for name in REPLACED:
+            if name in names and hasattr(module, name):
+                names[name] = getattr(module, name)
     if "signal" in sys.modules:
-        signal = sys.modules["signal"]
-        vars(signal)["default_int_handler"] = polite
-        signal.signal.__wrapped__ = _signal.signal  # it names what it wraps
-        vars(signal).update(
-            {name: getattr(_signal, name) for _, name in UNSEEN if name in vars(signal)}
-        )
+        sys.modules["signal"].signal.__wrapped__ = _signal.signal  # it names what it wraps
     gc.disable()
     gc.enable = outside(as_they_are, outer, (), None)
-    later = state["signals"], interrupt_main
+    later = state["signals"], interrupt_main, _exit
     add_hook(outside(hook, outer, opaque(decide), frozenset(RULES), collect, later))

@@ -166,10 +166,15 @@ def in_environment(path: str) -> bool:
     while path not in facts["own"]:
         if path in facts["prefixes"]:
             return True
-        if not facts["unpacked"] and exists(path + "/pyvenv.cfg"):
+        if not facts["unpacked"] and is_environment(path):
             return True
         path = path.rpartition("/")[0]
     return False
+
+
+def is_environment(folder: str) -> bool:
+    """Return whether a folder is an environment of Python's, or of conda's."""
+    return exists(folder + "/pyvenv.cfg") or exists(folder + "/conda-meta")
 
 
 def is_secret(path: str) -> bool:
@@ -417,7 +422,7 @@ def move(path: str, base: str) -> "Refusal":
 
 def holds_environment(folder: str, levels: int) -> bool:
     """Return whether an environment lies in a folder, so many levels down."""
-    if exists(folder + "/pyvenv.cfg"):
+    if is_environment(folder):
         return True
     if not levels or not is_folder(folder):
         return False

@@ -7,9 +7,11 @@ Executed apart by `safesite.guard`: see the package's first lines.
 """
 
 import sys
-from posix import X_OK, access, getcwd, putenv, unsetenv
+from posix import O_RDONLY, X_OK, access, close, getcwd, posix_spawn, putenv, unsetenv, waitpid
+from posix import open as open_file
+from posix import read as read_bytes
 
-from safesite.watch.build import facts, refusal, want
+from safesite.watch.build import call_own, facts, refusal, want
 from safesite.watch.paths import exists, is_file, is_own, read, resolve, text_of
 
 TYPE_CHECKING = False
@@ -79,17 +81,12 @@ EARLY = frozenset(
         *(b"LD_DEBUG", b"LD_DEBUG_OUTPUT", b"LD_PRELOAD", b"LD_PROFILE", b"LD_PROFILE_OUTPUT"),
         *(b"PS4", b"PYTHONHOME", b"PYTHONPATH", b"PYTHONPERFSUPPORT"),
         *(b"PYTHONPLATLIBDIR", b"PYTHONPYCACHEPREFIX", b"PYTHONUSERBASE", b"PYTHONWARNINGS"),
-        *(
-            b"CDPATH",
-            b"IFS",
-            b"PYTHON_PERF_JIT_SUPPORT",
-            b"PYTHON_PRESITE",
-            b"SHELLOPTS",
-        ),
+        *(b"CDPATH", b"IFS", b"PYTHON_PERF_JIT_SUPPORT", b"PYTHON_PRESITE", b"SHELLOPTS"),
+        b"PYTHON_LAZY_IMPORTS",
     )
 )
 EARLY_FOR_PYTHON = (b"HOME", b"XDG_CONFIG_HOME")  # which lead to a policy
-EARLY_WORDS = (b"perf", b"presite", b"pycache_prefix")  # of -X
+EARLY_WORDS = (b"lazy_imports", b"perf", b"presite", b"pycache_prefix")  # of -X
 WARNING = b"perf"  # what -b is taken for: it has comparisons show warnings
 
 
@@ -104,7 +101,7 @@ def may_run(program: str, argv: "list[bytes]", env: "Environment", cwd: str = ""
             return want("run", program, shown(argv))
         return read(script, cwd) if script else None  # Python shows a line of what is no Python
     real = resolve(program, cwd)
-    if is_tool(program, argv, cwd) or is_check(real):
+    if (is_tool(program, argv, cwd) and is_sound(real, env, cwd)) or is_check(real):
         return None
     if is_shell(real) and not early_difference(env) and may_run_shell(argv, env, cwd):
         return None
@@ -164,6 +161,24 @@ def is_tool(program: str, argv: "list[bytes]", cwd: str = "") -> bool:
     return names[0] == "git" and only_reads(argv[1:])
 
 
+def is_sound(program: str, env: "Environment", cwd: str) -> bool:
+    """Return whether a tool, by its path without links, finds no programs of the build's by PATH.
+
+    That is for scripts, which go by it; in them a name may be anything.
+    """
+    number = call_own("open", open_file, program, O_RDONLY)
+    try:
+        is_script: bool = read_bytes(number, 2) == b"#!"
+    finally:
+        close(number)
+    path = env.get(b"PATH", b"/bin:/usr/bin").decode("utf-8", "surrogateescape")
+    folders = path.split(":") if is_script else []
+    for folder in folders:  # noqa: SIM110 - a generator would be a frame more
+        if folder[:1] != "/" or is_own(resolve(folder, cwd)):
+            return False
+    return True
+
+
 def is_check(program: str) -> bool:
     """Return whether a program is one by which meson tries the compiler: it starts nothing else."""
     return is_own(program) and "/meson-private/" in program and program.endswith(".exe")
@@ -205,7 +220,9 @@ def may_run_line(line: str, env: "Environment", cwd: str = "") -> bool:
     if not words or not PLAIN.issuperset(line) or "=" in words[0]:
         return False
     program = find(words[0], env, cwd)
-    return program != "" and is_tool(program, [word.encode() for word in words], cwd)
+    if not program or not is_tool(program, [word.encode() for word in words], cwd):
+        return False
+    return is_sound(resolve(program, cwd), env, cwd)
 
 
 def find(name: str, env: "Environment", cwd: str) -> str:
@@ -247,20 +264,6 @@ def early_difference(given: "Environment") -> str:
         if is_early(name, python=True) and value != facts["at_start"].get(name):
             return name.decode("ascii", "replace")
     return ""
-
-
-def restore() -> str:
-    """Put back what the package has changed of safesite's variables; return what else differs."""
-    env, at_start = facts["environ"], facts["at_start"]
-    for name in (*env, *at_start):
-        if name.startswith(b"SAFESITE_") and env.get(name) != at_start.get(name):
-            if name in at_start:
-                env[name] = at_start[name]
-                putenv(name, env[name])
-            else:
-                del env[name]
-                unsetenv(name)
-    return first_difference(env)
 
 
 def for_child(given: "Environment", *, python: bool) -> "Environment":
@@ -320,30 +323,29 @@ def prepare_putenv(args: "Any") -> "tuple[Refusal, Any]":
     return None, None
 
 
+def prepare_clearenv(_args: "Any") -> "tuple[Refusal, Any]":
+    """Do what os.environ.clear() does, from 3.14 on, and note it."""
+    for name in [*facts["environ"]]:
+        unsetenv(name)
+    facts["environ"].clear()
+    return None, None
+
+
 # The ways to start one.
 
 
 def prepare_system(args: "Any") -> "tuple[Refusal, Any]":
-    """Give a shell the key, which C's own variables do not have."""
+    """Do what os.system(command) does, with variables that nobody changes meanwhile.
+
+    What is handed on is the status.  Whether the shell may start is decided by `on_exec`.
+    """
     try:
         (line,) = words_of(args)
+        env = for_child(facts["environ"], python=False)
+        _, status = waitpid(posix_spawn("/bin/sh", [b"sh", b"-c", line], env), 0)
     except BaseException as exc:  # noqa: BLE001 - it is raised where nothing leads to this file
         return plain(exc), None
-    return None, (exporting() + line,)
-
-
-def exporting() -> bytes:
-    """Return the beginning of a shell's line by which what it starts has the key."""
-    key: bytes = facts["key"]
-    return b"export " + KEY + b"=" + key + b"; "
-
-
-def on_system(args: "Any") -> "Refusal":
-    """Decide on os.system(command)."""
-    line = (text_of(args[0]) or "").removeprefix(exporting().decode("ascii"))
-    if not restore() and may_run_line(line, facts["environ"]):
-        return None
-    return want("run", "/bin/sh", "sh -c " + line)
+    return None, (status,)
 
 
 def on_exec(args: "Any") -> "Refusal":
@@ -403,7 +405,7 @@ def prepare_fork_exec(args: "Any") -> "tuple[Refusal, Any]":
         if env is not None:
             given = dict([entry.partition(b"=")[::2] for entry in words_of(env)])
         base = getcwd() if cwd is None else resolve(fixed(cwd).decode("utf-8", "surrogateescape"))
-        program = first_program(words_of(programs), base)
+        program = without_own_link(first_program(words_of(programs), base))
         audit("safesite.fork_exec", program, argv, given, base)
         given = for_child(given, python=program in facts["launchers"])
         entries = [name + b"=" + value for name, value in given.items()]
@@ -421,7 +423,8 @@ def prepare_exec(args: "Any") -> "tuple[Refusal, Any]":
         program, argv = text_of(path), words_of(argv)
         if program is not None:
             program = program if "/" in program else find(program, facts["environ"], "") or program
-            path = program = program if program[:1] == "/" else getcwd() + "/" + program
+            program = program if program[:1] == "/" else getcwd() + "/" + program
+            path = program = without_own_link(program)
         if rest and rest[0] is not None:
             env = {**variables_of(rest[0]), KEY: facts["key"]}
         else:
@@ -437,6 +440,12 @@ def plain(exc: BaseException) -> BaseException:
         if type(exc) is kind:
             return BaseException.with_traceback(exc, None)
     return refusal("what this names cannot be told (guard)")
+
+
+def without_own_link(program: str) -> str:
+    """Return where a link of the build's leads, which it could change before the program starts."""
+    folder, _, name = program.rpartition("/")
+    return resolve(program) if is_own(resolve(folder or "/") + "/" + name) else program
 
 
 def first_program(programs: "list[bytes]", base: str) -> str:

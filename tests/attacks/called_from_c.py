@@ -3,20 +3,25 @@
 `globals` and `locals`, called from C, answer for the topmost frame of Python's, whoever called them.
 """
 
+import codecs
+import encodings
 import functools
 import gc
 import os
 import random
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
 import types
+import warnings
 import weakref
 from collections import deque
 from itertools import islice
 
+import _signal
 import aim
 
 SECONDS = 0.3 if "SAFESITE_GUARD" in os.environ else 0  # for what takes some tries
@@ -353,9 +358,9 @@ def collected(reader):
     gc.set_threshold(700)
 
 
-def on_alarm(handler, act):
+def on_alarm(handler, act, put=signal.signal):
     """Have a handler be called at any moment of what the guard does."""
-    signal.signal(signal.SIGALRM, handler)
+    put(signal.SIGALRM, handler)
 
     def once():
         signal.setitimer(signal.ITIMER_REAL, 0.000001 + random.random() * 0.00003)
@@ -395,7 +400,7 @@ def traceback():
         return error.__traceback__
 
 
-def handler_of_traceback():
+def handler_of_traceback(put=signal.signal):
     """Ask for a frame while the guard asks for one itself."""
     mine = traceback()
 
@@ -405,7 +410,103 @@ def handler_of_traceback():
         except PermissionError:
             pass
 
-    on_alarm(handler, lambda: mine.tb_frame)
+    on_alarm(handler, lambda: mine.tb_frame, put)
+
+
+def put_in_place(number, handler):
+    """Have a handler stand in the place of what the guard has made of it."""
+    signal.signal(number, handler)
+    signal.getsignal(number).__defaults__ = handler, lambda *_: None
+
+
+def put_late(number, handler):
+    """Have what handles a signal be callable only when that has been looked at."""
+
+    class Late:
+        pass
+
+    class Number:
+        def __index__(self):
+            Late.__call__ = staticmethod(handler)
+            return number
+
+    _signal.signal(Number(), Late())
+
+
+def handler_of_frame(act):
+    """Go on with a generator, which goes up from a frame that it has taken before."""
+
+    def walking():
+        mine = sys._getframe()
+        while True:
+            yield
+            note_frames(mine.f_back)
+
+    generator = walking()
+    next(generator)
+
+    def handler(*_):
+        try:
+            next(generator)
+        except ValueError:  # it is at it
+            pass
+
+    on_alarm(handler, act)
+
+
+def in_child(act, *options, **variables):
+    """Do it in a Python that is started with options and variables."""
+    if "IN_CHILD" in os.environ:
+        act()
+        return
+    name = f"{aim.NAME}@{aim.VARIANT}"
+    code = (
+        f"import sys\nsys.path[:0] = {sys.path!r}\nimport aim\naim.begin({name!r})\n"
+        f"import attacks.{aim.NAME}"
+    )
+    variables = os.environ | variables | {"IN_CHILD": "1"}
+    subprocess.run([sys.executable, *options, "-c", code], env=variables)
+
+
+def warned():
+    """Have a warning about bytes be shown by C's."""
+    warnings.simplefilter("always")
+    warnings._showwarnmsg = telling(globals)
+    spoofed("object.__getattr__", 1, b"x")
+    spoofed("resource.prlimit", b"x", 1, None)
+    spoofed("socket.bind", socket.socket(), ("127.0.0.1", b"x"))
+
+
+ODD = "/x\ud800"  # half a character, for which an error handler is called
+
+
+def mistaken():
+    """Have an error handler be C's, for what cannot be encoded."""
+    codecs.register_error("surrogateescape", telling(globals))
+    for act in (
+        lambda: open(ODD),
+        lambda: os.execv(ODD, [ODD]),
+        lambda: os.putenv("A", ODD),
+        lambda: os.listdir(b"/x/\xc3\xa9"),
+    ):
+        try:
+            act()
+        except Exception as error:
+            print(ascii(error))
+
+
+def encoded():
+    """Have what looks codecs up be C's, in development mode for each name."""
+    recording = telling(globals)
+    codecs.unregister(encodings.search_function)
+    codecs.register(recording)
+    try:
+        spoofed("socket.gethostbyname", b"x")
+        spoofed("safesite.fork_exec", "/usr/bin/git", [b"git", b"\xe9"], {}, "")
+    except Exception as error:
+        print(type(error))
+    codecs.unregister(recording)
+    codecs.register(encodings.search_function)
 
 
 class Rung(Exception):
@@ -455,6 +556,17 @@ WAYS = {
     "generator in handler": handler_of_generator,
     "traceback in handler": handler_of_traceback,
     "raising handler": raising_handler,
+    "handler in place": lambda: handler_of_traceback(put_in_place),
+    "late handler": lambda: handler_of_traceback(put_late),
+    "frame in handler": lambda: handler_of_frame(opened),
+    "frame in handler, putenv": lambda: handler_of_frame(lambda: os.putenv("A", "b")),
+    "-b": lambda: in_child(warned, "-b"),
+    "error handler": mistaken,
+    "error handler, ASCII": lambda: in_child(
+        mistaken, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"
+    ),
+    "-X dev": lambda: in_child(encoded, "-X", "dev"),
+    "PYTHONDEVMODE": lambda: in_child(encoded, PYTHONDEVMODE="1"),
 }
 try:
     WAYS[aim.VARIANT]()

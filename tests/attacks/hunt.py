@@ -125,7 +125,7 @@ def referents():
 
 
 def classes():
-    """Look at the methods of all classes, and of all exceptions."""
+    """Look at the methods of all classes, and of all exceptions; none is the guard's own."""
     waiting = [object]
     seen = set()
     while waiting:
@@ -133,6 +133,8 @@ def classes():
         if owner in seen:
             continue
         seen.add(owner)
+        if str(owner.__module__).startswith("safesite.watch"):
+            aim.reached()
         for thing in list(vars(owner).values()):
             note_function(thing)
             note_function(getattr(thing, "__func__", None))
@@ -196,5 +198,7 @@ except PermissionError as error:
 print(len(PLACES), "found:", sorted({str(place.get("__name__")) for place in PLACES}))
 aim.steal_and_tell()
 for found in PLACES:
+    if str(found.get("__name__")).startswith("safesite.watch."):
+        aim.reached()
     aim.wreck(found)
 aim.steal()

@@ -21,6 +21,12 @@ def through_link():
     aim.read("link/environ")
 
 
+def own(path):
+    """Read the variables that this process was started with: the guard's key is among them."""
+    aim.read(path)
+    aim.reached()
+
+
 WAYS = {
     "environ": lambda: aim.read(f"{PROC}/environ"),
     "task": lambda: aim.read(f"{PROC}/task/{aim.PROCESS}/environ"),
@@ -28,5 +34,10 @@ WAYS = {
     "mem": memory,
     "cwd": lambda: aim.read(f"{PROC}/cwd/.env"),
     "fd": lambda: aim.read(f"{PROC}/fd/0"),
+    "own": lambda: own("/proc/self/environ"),
+    "own by number": lambda: own(f"/proc/{os.getpid()}/environ"),
+    "own task": lambda: own(f"/proc/self/task/{os.getpid()}/environ"),
+    "own thread": lambda: own("/proc/thread-self/environ"),
+    "parent": lambda: own(f"/proc/{os.getppid()}/environ"),
 }
 WAYS[aim.VARIANT]()

@@ -1,5 +1,6 @@
 """Read a key by another path: links, dots, the doors in /proc."""
 
+import codecs
 import os
 import stat
 import subprocess
@@ -119,6 +120,48 @@ def called_as_pips():
         os.remove(link)
 
 
+def from_removed_folder():
+    """Go up from a folder that is there no more, and be where the same words lead to nothing."""
+    os.mkdir("removed")
+    os.makedirs("a/b/c/d")
+    folder = os.open("removed", os.O_RDONLY)
+    os.rmdir("removed")
+    os.chdir("a/b/c/d")
+    path = os.path.relpath(aim.SECRET, os.path.join(aim.WORK, "removed"))
+    aim.take(os.read(os.open(path, os.O_RDONLY, dir_fd=folder), 10_000))
+
+
+def by_error_handler():
+    """Have half a character stand for a path, and then for another name."""
+    paths = [os.fsencode(os.path.relpath(aim.SECRET))]
+
+    def handler(error):
+        return paths.pop() if paths else b"z", error.end
+
+    codecs.register_error("surrogateescape", handler)
+    aim.read("\ud800")
+
+
+def as_bytecode(make):
+    """Have a link be called as bytecode is, in the environment that pip made for this build."""
+    for folder in sys.path:
+        if "build-env" in folder and os.path.isdir(folder):
+            os.makedirs(os.path.join(folder, "__pycache__"), exist_ok=True)
+            link = os.path.join(folder, "__pycache__", aim.TOKEN + ".pyc")
+            make(link)
+            try:
+                aim.read(os.path.join(link, "id_rsa"))
+            finally:
+                os.remove(link)
+            return
+    raise aim.Unavailable("no folder of an isolated build is on the path")
+
+
+def renamed(link):
+    os.symlink(aim.KEYS, "link")
+    os.rename("link", link)
+
+
 def device():
     """Read a device by a node of one's own."""
     if os.geteuid():
@@ -165,6 +208,10 @@ WAYS = {
     "called as pip's": called_as_pips,
     "folder of a child": lambda: by_child(aim.SECRET, cwd=aim.KEYS),
     "device": device,
+    "removed folder": from_removed_folder,
+    "error handler": by_error_handler,
+    "bytecode": lambda: as_bytecode(lambda link: os.symlink(aim.KEYS, link)),
+    "renamed to bytecode": lambda: as_bytecode(renamed),
     "~": lambda: aim.read(os.path.expanduser("~/.ssh/id_rsa")),
 }
 WAYS[aim.VARIANT]()

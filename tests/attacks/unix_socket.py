@@ -22,10 +22,17 @@ def from_its_folder():
     connect(os.path.basename(aim.UNIX))
 
 
+def through_link_in_bytes():
+    """Have a link whose name is another text for who takes its bytes for letters."""
+    os.symlink(os.path.dirname(aim.UNIX), b"\xc3\xa9")
+    connect(b"\xc3\xa9/" + os.fsencode(os.path.basename(aim.UNIX)))
+
+
 WAYS = {
     "connect": lambda: connect(aim.UNIX),
     "bytes": lambda: connect(os.fsencode(aim.UNIX)),
     "through link": through_link,
+    "through link in bytes": through_link_in_bytes,
     "from its folder": from_its_folder,
 }
 WAYS[aim.VARIANT]()

@@ -6,6 +6,7 @@ import os
 import pathlib
 import py_compile
 import random
+import resource
 import shutil
 import socket
 import tarfile
@@ -93,6 +94,34 @@ def dumb():
 
 def bound():
     socket.socket(socket.AF_UNIX).bind(PLACE[:107])
+
+
+def bound_in_bytes():
+    """Go through a link whose name is another text for who takes its bytes for letters."""
+    os.symlink(HOME, b"\xc3\xa9")
+    socket.socket(socket.AF_UNIX).bind(b"\xc3\xa9/" + aim.TOKEN.encode())
+
+
+def aborted():
+    """Have the system write down the memory of a process where that is."""
+    with open("/proc/sys/kernel/core_pattern") as pattern:
+        if pattern.read(1) in ("|", "/"):
+            raise aim.Unavailable("such files lie elsewhere")
+    unlimited = (resource.RLIM_INFINITY,) * 2
+    if "SAFESITE_GUARD" not in os.environ and resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        raise aim.Unavailable("there are no such files")
+    child = os.fork()
+    if not child:
+        try:
+            resource.setrlimit(resource.RLIMIT_CORE, unlimited)
+        except OSError as error:
+            print(error, flush=True)
+        os.chdir(HOME)
+        os.abort()
+    if os.WCOREDUMP(os.waitpid(child, 0)[1]):
+        aim.reached()
+    for path in pathlib.Path(HOME).glob("core*"):
+        path.unlink()
 
 
 def in_proc():
@@ -187,6 +216,8 @@ WAYS = {
     "py_compile": lambda: py_compile.compile(aim.put("x.py", ""), cfile=PLACE, doraise=True),
     "cProfile": lambda: cProfile.run("1", PLACE),
     "unix socket": bound,
+    "unix socket in bytes": bound_in_bytes,
+    "core": aborted,
     "sqlite3": database,
 }
 WAYS[aim.VARIANT]()
