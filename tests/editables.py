@@ -354,7 +354,7 @@ SHAPES = {
         (path_only(SETUPTOOLS, package("src/demo"), "__editable__.demo-0.1.pth"),), ("3.10",)
     ),
     "setuptools-flat": Shape((FLAT,), ("3.13",)),
-    "setuptools-flat-pip": Shape((FLAT,), ("3.12",), installer="pip"),
+    "setuptools-flat-pip": Shape((FLAT,), (), installer="pip"),
     "setuptools-two-packages": Shape(
         (
             replace(
@@ -367,7 +367,7 @@ SHAPES = {
         ("3.15",),
     ),
     "setuptools-namespace": Shape((NAMESPACE,), ("3.12",)),
-    "setuptools-namespace-installed": Shape((NAMESPACE, INSTALLED), ("3.14",)),
+    "setuptools-namespace-installed": Shape((NAMESPACE, INSTALLED), ()),
     "setuptools-namespace-shared": Shape((NAMESPACE, IN_PLACE), ("3.15",)),
     "setuptools-package-dir": Shape(
         (
@@ -422,9 +422,7 @@ SHAPES = {
         left=("easy-install.pth",),  # empty
     ),
     "setuptools-64": Shape((replace(FLAT, backend=SETUPTOOLS_64),), ("3.10",), without=OLD),
-    "setuptools-64-namespace": Shape(
-        (replace(NAMESPACE, backend=SETUPTOOLS_64),), ("3.11",), without=OLD
-    ),
+    "setuptools-64-namespace": Shape((replace(NAMESPACE, backend=SETUPTOOLS_64),), (), without=OLD),
     "setuptools-68": Shape((replace(FLAT, backend=SETUPTOOLS_68),), ("3.11",)),
     # hatchling and pdm-backend: a path, or the package editables with the names.
     "hatchling-src": Shape(
@@ -497,7 +495,7 @@ SHAPES = {
                 "demo", f"{IN_PLACE_MODE}\neditable.rebuild = true", IN_SOURCE.format("demo")
             ),
         ),
-        ("3.11",),
+        (),
     ),
     "scikit-build-pip": Shape((scikit_build("demo", ""),), (), installer="pip"),
     "meson": Shape((meson("demo"),), ("3.15",)),

@@ -55,8 +55,9 @@ DOCOPT = Sdist("docopt==0.6.2", "setuptools", "3.15")
 CLICK = Sdist("click==8.1.8", "flit-core", "3.11")
 MARKUPSAFE = Sdist("MarkupSafe==3.0.2", "setuptools", "3.13", native=True)
 
-SMALL = (DOCOPT, CLICK, MARKUPSAFE)
+SMALL = (DOCOPT, MARKUPSAFE)
 OTHERS = (
+    CLICK,
     Sdist("future==1.0.0", "setuptools", "3.12"),
     Sdist("six==1.17.0", "setuptools", "3.14"),
     Sdist("requests==2.32.3", "setuptools", "3.10"),

@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -337,6 +338,12 @@ def ask_safesite(directory: Directory, folder: Path) -> Answer:
     return Answer(end, tuple(findings))
 
 
+def between(versions: list[str]) -> list[str]:
+    """Return versions with those between the first and the last."""
+    first, last = (VERSIONS.index(versions[number]) for number in (0, -1))
+    return list(VERSIONS[first : last + 1])
+
+
 # All of it, made once.
 
 
@@ -393,11 +400,26 @@ class Comparison:
     def run(self, directory: Directory) -> Truth:
         """Return what runs in a directory, and on which versions."""
         seen: Truth = {}
-        for version in VERSIONS:
+        looked_at = list(self.looked_at(directory))
+        for version in looked_at:
             for place in self.start(directory, version, "truth").truth():
                 if version not in seen.setdefault(place, []):
                     seen[place].append(version)
-        return seen
+        if len(looked_at) == len(VERSIONS):
+            return seen
+        return {place: between(versions) for place, versions in seen.items()}
+
+    def looked_at(self, directory: Directory) -> Iterable[str]:
+        """Return the versions on which is looked: all, or by default those that the table names.
+
+        The first and the last of a range speak for those between: released Pythons do not change.
+        """
+        writes = "SAFESITE_WRITE_TABLE" in os.environ
+        if writes or directory.varies or self.request.config.getoption("--full"):
+            return VERSIONS
+        row = next((row for row in rows_of_table() if row[0] == directory.name), ["", ""])
+        named = {version for version in VERSIONS if version in re.findall(r"3\.\d+", row[1])}
+        return [v for v in VERSIONS if v in (named or {VERSIONS[0], VERSIONS[-1]})]
 
     def truths(self) -> dict[str, Truth]:
         """Return what runs in each directory."""
@@ -511,6 +533,11 @@ def recorded(comparison: Comparison) -> Rows:
     """The rows of the table that is checked in; of the present one if that is to be written."""
     if "SAFESITE_WRITE_TABLE" in os.environ:
         TABLE.write_text(as_text(table(comparison)), "utf-8")
+    return rows_of_table()
+
+
+def rows_of_table() -> Rows:
+    """Return the rows of the table that is checked in."""
     lines = TABLE.read_text("utf-8").partition("\n\n")[0].splitlines()[2:]
     return [[cell.strip() for cell in line.split(" | ")] for line in lines]
 

@@ -398,7 +398,7 @@ RULES: "dict[str, Callable[[Any], Refusal]]" = {
     "os.remove": paths.on_entry,
     "os.removexattr": paths.on_write_here,
     "os.rename": paths.on_rename,
-    "os.rmdir": paths.on_entry,
+    "os.rmdir": paths.on_rmdir,
     "os.scandir": paths.on_listing,
     "os.setxattr": paths.on_write_here,
     "os.symlink": paths.on_symlink,

@@ -240,13 +240,25 @@ def write(path: str, base: str = "") -> "Refusal":
 
 def write_name(path: str, base: str = "") -> "Refusal":
     """Return None if the build may change a folder's entry, which may be a link and stays one."""
+    return write_at(entry(path, base))
+
+
+def entry(path: str, base: str) -> str:
+    """Return a path without links but for its last part, which may be one."""
     folder, _, name = path.rstrip("/").rpartition("/")
     if name in ("", ".", ".."):
-        return write(path, base)
+        return resolve(path, base)
     above = resolve(folder or ("/" if path[:1] == "/" else "."), base)
-    entry = above.rstrip("/") + "/" + name
-    # What stood in the project's place would be that of the hooks that come.
-    return want("write", entry) if entry == facts["project"] else write_at(entry)
+    return above.rstrip("/") + "/" + name
+
+
+def take_away(path: str, base: str = "") -> "Refusal":
+    """Return None if the build may remove or rename a folder's entry.
+
+    Not the project: what stood in its place would be that of the hooks that come.
+    """
+    place = entry(path, base)
+    return want("write", place) if place == facts["project"] else write_at(place)
 
 
 def write_at(path: str) -> "Refusal":
@@ -395,8 +407,13 @@ def on_open_file(file: "Any") -> "Refusal":
 
 
 def on_entry(args: "Any") -> "Refusal":
-    """Decide on os.mkdir(path, mode, dir_fd), os.remove(path, dir_fd), os.rmdir(path, dir_fd)."""
+    """Decide on os.mkdir(path, mode, dir_fd), os.remove(path, dir_fd)."""
     return each_base(write_name, args[0], args[-1])
+
+
+def on_rmdir(args: "Any") -> "Refusal":
+    """Decide on os.rmdir(path, dir_fd)."""
+    return each_base(take_away, args[0], args[-1])
 
 
 def on_write_here(args: "Any") -> "Refusal":
@@ -417,7 +434,7 @@ def move(path: str, base: str) -> "Refusal":
             return want("write", whole)
     if not facts["unpacked"] and holds_environment(whole, DEEPEST):
         return want("write", whole)
-    return write_name(path, base)
+    return take_away(path, base)
 
 
 def holds_environment(folder: str, levels: int) -> bool:
