@@ -289,11 +289,17 @@ def folders_of_hook(control: str) -> list[str]:
 def is_for_output(name: str, value: object) -> bool:
     """Return whether an argument of a hook is a folder that it may write into.
 
-    None that is hidden: a process that an earlier hook has left could have written the argument.
+    A hidden one has to be empty, as one in pip's cache is: a process that an earlier hook has left
+    could have written the argument.
     """
     if not name.endswith("_directory") or not isinstance(value, str) or not value:
         return False
-    return not any(part.startswith(".") for part in os.path.abspath(value).split(os.sep))
+    if not any(part.startswith(".") for part in os.path.abspath(value).split(os.sep)):
+        return True
+    try:
+        return not os.listdir(value)
+    except OSError:
+        return False
 
 
 # A build.
