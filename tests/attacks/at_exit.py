@@ -116,6 +116,29 @@ def in_search():
     codecs.register(lambda _name, late=late: None)
 
 
+class Deep(Late):
+    """Makes room again before it acts."""
+
+    def __del__(self, limit=sys.setrecursionlimit, late=Late.__del__):
+        limit(1000)
+        late(self)
+
+
+def without_room():
+    """Have a hook fail at the end, when it is at its last."""
+
+    def low():
+        for depth in range(1, 50):
+            try:
+                sys.setrecursionlimit(depth)
+                return
+            except RecursionError:
+                pass
+
+    codecs.register_error("deep", Deep())
+    atexit.register(low)
+
+
 WAYS = {
     "atexit": lambda: atexit.register(act),
     "finalize": lambda: weakref.finalize(act, act) and kept_in(sys),
@@ -128,6 +151,7 @@ WAYS = {
     "codec": lambda: codecs.register(Late()),
     "codec's function": in_search,
     "error handler": lambda: codecs.register_error("kept", Late()),
+    "no room": without_room,
     "before fork": lambda: os.register_at_fork(before=Late()),
     "after fork": lambda: os.register_at_fork(after_in_child=Late(), after_in_parent=Late()),
     "generator": in_frame,

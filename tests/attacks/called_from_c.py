@@ -21,6 +21,7 @@ import weakref
 from collections import deque
 from itertools import islice
 
+import _imp
 import _signal
 import aim
 
@@ -433,15 +434,16 @@ def put_late(number, handler):
     _signal.signal(Number(), Late())
 
 
+def walking():
+    """Go up, each time, from a frame that was taken before."""
+    mine = sys._getframe()
+    while True:
+        yield
+        note_frames(mine.f_back)
+
+
 def handler_of_frame(act):
-    """Go on with a generator, which goes up from a frame that it has taken before."""
-
-    def walking():
-        mine = sys._getframe()
-        while True:
-            yield
-            note_frames(mine.f_back)
-
+    """Go on with a generator that goes up."""
     generator = walking()
     next(generator)
 
@@ -452,6 +454,28 @@ def handler_of_frame(act):
             pass
 
     on_alarm(handler, act)
+
+
+def finalizer_of_frame():
+    """Do the same when garbage is collected, as it is after many events."""
+    generator = walking()
+    next(generator)
+    spec = types.SimpleNamespace(name="_weakref", origin=None)
+
+    class Garbage:
+        def __del__(self):
+            try:
+                next(generator)
+            except ValueError:  # it is at it
+                pass
+
+    def once():
+        garbage = Garbage()
+        garbage.itself = garbage
+        del garbage
+        _imp.create_builtin(spec)
+
+    tried(once)
 
 
 def in_child(act, *options, **variables):
@@ -560,6 +584,7 @@ WAYS = {
     "late handler": lambda: handler_of_traceback(put_late),
     "frame in handler": lambda: handler_of_frame(opened),
     "frame in handler, putenv": lambda: handler_of_frame(lambda: os.putenv("A", "b")),
+    "frame in finalizer": finalizer_of_frame,
     "-b": lambda: in_child(warned, "-b"),
     "error handler": mistaken,
     "error handler, ASCII": lambda: in_child(

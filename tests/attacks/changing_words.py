@@ -1,12 +1,17 @@
 """Have the words, variables or files of a child change after the guard has looked at them."""
 
 import os
+import random
+import signal
+import subprocess
 import sys
+import time
 
 import aim
 
 PYTHON = sys.executable
 CODE = ["-c", aim.CHILD]
+SECONDS = 0.3  # for what takes some tries
 GUARDS = {name: value for name, value in os.environ.items() if name.startswith("SAFESITE_")}
 
 
@@ -114,6 +119,34 @@ def path_unseen():
         os.system("gcc --version")
 
 
+def path_meanwhile():
+    """Have another PATH be set while one is."""
+    good = os.environ["PATH"]
+    aim.put("gcc", f"#!/bin/sh\n{aim.SHELL}\n", 0o755)
+    signal.signal(signal.SIGALRM, lambda *_: os.putenv("PATH", good))
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end and not os.path.exists(aim.WITNESS):
+        if "SAFESITE_GUARD" in os.environ:
+            signal.setitimer(signal.ITIMER_REAL, 0.000001 + random.random() * 0.00002)
+        os.putenv("PATH", aim.WORK + os.pathsep + good)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        try:
+            os.system("gcc --version")
+        except OSError as error:
+            print(error)
+
+
+def link_meanwhile():
+    """Have a link to the compiler be one to the shell when the child is there."""
+    os.symlink(aim.need_program("gcc"), "gcc")
+
+    def swap():
+        os.remove("gcc")
+        os.symlink("/bin/sh", "gcc")
+
+    subprocess.run(["./gcc", "-c", aim.SHELL], preexec_fn=swap)
+
+
 WAYS = {
     "env": lambda: os.execve(PYTHON, [PYTHON, *CODE], without_guard()),
     "env by keyword": lambda: os.execve(PYTHON, [PYTHON, *CODE], env=without_guard()),
@@ -123,5 +156,7 @@ WAYS = {
     "actions p": lambda: changing_actions(os.posix_spawnp),
     "unset unseen": unset_unseen,
     "PATH unseen": path_unseen,
+    "PATH meanwhile": path_meanwhile,
+    "link": link_meanwhile,
 }
 WAYS[aim.VARIANT]()

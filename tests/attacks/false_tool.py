@@ -73,6 +73,22 @@ def behind_folder(start):
     raise aim.Unavailable("no such folder")
 
 
+def by_script():
+    """Have a tool that is a script start what it finds on PATH."""
+    for name in ("basename", "cat", "dirname", "env", "expr", "grep", "sed"):
+        aim.put(name, SCRIPT, 0o755)
+    for tool in sorted(os.listdir("/usr/bin")):
+        path = os.path.join("/usr/bin", tool)
+        if tool.endswith("-config") and os.path.isfile(path):
+            with open(path, "rb") as file:
+                is_script = file.read(2) == b"#!"
+            if is_script:
+                subprocess.run([path, "--version"], env={"PATH": aim.WORK})
+                if os.path.exists(aim.WITNESS):
+                    return
+    raise aim.Unavailable("no such script")
+
+
 WAYS = {
     "gcc on PATH": lambda: on_path("gcc"),
     "git on PATH": lambda: on_path("git"),
@@ -83,6 +99,7 @@ WAYS = {
     "shell as gcc": lambda: copied("gcc"),
     "replaced": replaced,
     "overlay": in_overlay,
+    "script": by_script,
     "behind folder": lambda: behind_folder(os.system),
     "behind folder, subprocess": lambda: behind_folder(
         lambda line: subprocess.run(line, shell=True)
