@@ -94,8 +94,8 @@ def pytest_pycollect_makeitem() -> Generator[None, object, object]:
 def is_left_to_others(item: pytest.Item) -> bool:
     """Return whether a case is left to other versions.
 
-    Marked ``rotated``, each runs on a third of them, or on a sixth, which is one, with
-    ``rotated(6)``; marked ``spread``, on the oldest, the newest, one between, and those that the
+    Marked ``rotated``, each runs on one of them, or on two with ``rotated(3)``, where not all have
+    what it is about; marked ``spread``, on the oldest, the newest, one between, and those that the
     case itself names as its turns.
     """
     version = base_of(item)
@@ -104,7 +104,7 @@ def is_left_to_others(item: pytest.Item) -> bool:
         return False
     number = item.stash[NUMBER] + len(item.nodeid.partition("[")[0])
     if rotated:
-        share: int = rotated.args[0] if rotated.args else 3
+        share: int = rotated.args[0] if rotated.args else 6
         return (VERSIONS.index(version) + number) % share != 0
     first, *between, last = VERSIONS
     turns = getattr(params_of(item).get("case"), "turns", ())

@@ -157,7 +157,7 @@ def in_turn(runs: Mapping[str, Run]) -> list[Any]:
             name,
             marks=pytest.mark.rotated(6)
             if (run.since, run.until) == (everywhere.since, everywhere.until)
-            else pytest.mark.rotated,
+            else pytest.mark.rotated(3),
         )
         for name, run in runs.items()
     ]
