@@ -572,13 +572,10 @@ def facts_of(folder: str, key: str, details: dict[str, Any], path: list[str]) ->
         "fast": tuple(
             x + "/"
             for x in known
-            if x + "/" in solid
-            and not any(is_below(path, (x,)) for path in (*own, *temp))
-            # Of these, what is named __pycache__ is the build's: it may be a link.
-            and not any(
-                is_below(x, (path,)) for name, path in tops if name.startswith(ENVIRONMENTS)
-            )
+            if x + "/" in solid and not any(is_below(path, (x,)) for path in (*own, *temp))
         ),
+        # Of these, what is named __pycache__ is the build's: it may be a link.
+        "cached": tuple(path + "/" for name, path in tops if name.startswith(ENVIRONMENTS)),
         "solid": sorted(solid, key=len, reverse=True),
         "environments": [
             path

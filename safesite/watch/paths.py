@@ -218,6 +218,8 @@ def is_plain(path: "Any") -> bool:
     if type(path) is str and path.startswith(facts["fast"]):
         for folder in facts["fast"]:
             if path.startswith(folder):
+                if "/__pycache__" in path and path.startswith(facts["cached"]):
+                    return False
                 return "/." not in path[len(folder) - 1 :]
     return False
 
