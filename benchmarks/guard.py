@@ -22,12 +22,13 @@ from measure import VARIABLES, Wall, tool, total
 from profiles import PROFILES, SETUPTOOLS
 from pythons import CannotMeasure, find_interpreter, run_quietly
 from session import Progress
-from startup import CANNOT, CHECKOUT, EXCEEDED, rounds, safesite_package, value
+from startup import CHECKOUT, EXCEEDED, complain, exit_code, rounds, safesite_package, value
 from store import Environment, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+PROGRAM = "guard.py"
 # Pure Python, by two backends, and C, without and with Cython.
 SDISTS = ("docopt==0.6.2", "click==8.1.8", "MarkupSafe==3.0.2", "PyYAML==6.0.2")
 BACKENDS = (SETUPTOOLS, "wheel==0.48.0", "flit-core==3.12.0", "Cython==3.3.1")
@@ -78,22 +79,13 @@ def times(seconds: list[float]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = parser().parse_args(arguments)
-    try:
-        return benchmark(options)
-    except CannotMeasure as exc:
-        complain(str(exc))
-        return CANNOT
-
-
-def complain(text: str) -> None:
-    """Print a line on standard error."""
-    print(f"guard.py: {text}", file=sys.stderr)
+    return exit_code(lambda: benchmark(options), PROGRAM)
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     made = argparse.ArgumentParser(
-        prog="guard.py",
+        prog=PROGRAM,
         description="Measure what --guard=watch costs a build by pip, against the same unguarded.",
         epilog="exit code: 0; 1 if --max-ratio is exceeded; 2 if something cannot be measured",
     )
@@ -247,7 +239,8 @@ def report(title: str, pairs: list[Pair], most: float | None) -> int:
     )
     print(f"{'all':20} {above / below:6.3f}")
     if most is not None and above > most * below:
-        complain(f"{above / below:.3f} times the processor time, more than the {most:.3f} allowed")
+        told = f"{above / below:.3f} times the processor time, more than the {most:.3f} allowed"
+        complain(told, PROGRAM)
         return EXCEEDED
     return 0
 

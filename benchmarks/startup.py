@@ -39,16 +39,21 @@ LEAST_ROUNDS = 2
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = parser().parse_args(arguments)
+    return exit_code(lambda: benchmark(options))
+
+
+def exit_code(measure: Callable[[], int], program: str = "startup.py") -> int:
+    """Return what a benchmark ends with: 2, having told why, where it cannot measure."""
     try:
-        return benchmark(options)
+        return measure()
     except CannotMeasure as exc:
-        complain(str(exc))
+        complain(str(exc), program)
         return CANNOT
 
 
-def complain(text: str) -> None:
+def complain(text: str, program: str = "startup.py") -> None:
     """Print a line on standard error."""
-    print(f"startup.py: {text}", file=sys.stderr)
+    print(f"{program}: {text}", file=sys.stderr)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -548,14 +548,14 @@ def facts_of(folder: str, key: str, details: dict[str, Any], path: list[str]) ->
     known = ask_broker(folder, key, "readable", details["id"], known)
     if isinstance(known, str):
         end(known)
-    foreign = [*temp, *(f"{top}/{name}" for top in temp for name in details["foreign"])]
+    above = os.path.dirname(details["project"])
+    were_there = [f"{top}/{name}" for top in temp for name in details["foreign"]]
     solid = {
         path + "/"
-        for path in (*known, *temp, os.path.dirname(details["project"]))
-        if not is_below(path, own) and (path in foreign or not is_new(path, temp, foreign))
+        for path in (*known, *temp, above)
+        if not is_below(path, own) and not is_new(path, temp, were_there)
     }
     environ = dict(os.environb)
-    above = os.path.dirname(details["project"])
     programs = [os.path.realpath(path) for path in os.get_exec_path() if os.path.isabs(path)]
     return {
         **details,
@@ -606,9 +606,9 @@ def is_below(path: str, folders: Iterable[str]) -> bool:
     return any((path + "/").startswith(folder.rstrip("/") + "/") for folder in folders)
 
 
-def is_new(path: str, temp: list[str], foreign: list[str]) -> bool:
+def is_new(path: str, temp: list[str], were_there: list[str]) -> bool:
     """Return whether a path lies in TMPDIR, by a name that was not there before the build."""
-    return is_below(path, temp) and not is_below(path, foreign[len(temp) :])
+    return path not in temp and is_below(path, temp) and not is_below(path, were_there)
 
 
 def is_above(path: str, homes: Iterable[str]) -> bool:

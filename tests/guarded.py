@@ -94,6 +94,15 @@ def all_attacks() -> list[Attack]:
     return [Attack(p.stem, way) for p in paths for way in OF_TABLES.get(p.stem) or ways(p)]
 
 
+def write_files(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write files, and the folders that they lie in; return the folder."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
 def sdist(folder: Path, name: str, version: str, files: Mapping[str, str | bytes]) -> Path:
     """Write an sdist; return its path."""
     root = f"{name}-{version}"

@@ -241,7 +241,7 @@ def assert_same(environment: Environment, *line: str, stdin: str = STDIN) -> Out
     return ours
 
 
-@pytest.mark.rotated(6)
+@pytest.mark.rotated
 @pytest.mark.parametrize(
     "line", LINES, ids=[ascii(" ".join(line).replace(TELL, "..."))[1:-1][:40] for line in LINES]
 )
@@ -1324,7 +1324,7 @@ def soak(environment: Environment, most: int, *start: str, **more: str) -> None:
 
 
 @pytest.mark.parametrize("most", [40, pytest.param(2000, marks=pytest.mark.full)])
-@pytest.mark.rotated(6)
+@pytest.mark.rotated
 def test_a_soak(infected: Environment, most: int) -> None:
     (infected.work / "tree.py").write_text(TREE)
     (infected.work / "safesite").unlink()

@@ -255,7 +255,7 @@ WRONG = {
 }
 
 
-@pytest.mark.rotated(6)
+@pytest.mark.rotated
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_safesite_is_found(
     wrong: str, environment: Environment, locales: Path, scratch: Path, tmp_path: Path

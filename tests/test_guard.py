@@ -36,7 +36,7 @@ import pytest
 import test_command
 from conftest import need
 from environments import PACKAGE, Environment, Outcome
-from guarded import SCRIPT, sdist
+from guarded import SCRIPT, sdist, write_files
 from installers import Builder, make_once, run_pip
 from interpreters import VERSIONS, Interpreter
 from test_tools import TOX
@@ -942,15 +942,6 @@ def with_setuptools(code: str, name: str = "evil") -> dict[str, str]:
     return {"PKG-INFO": metadata(name), "setup.py": code + SETUP.format(name=name)}
 
 
-def write_project(folder: Path, files: Mapping[str, str]) -> Path:
-    """Write a project's files; return its folder."""
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return folder
-
-
 def screen(text: str) -> list[str]:  # noqa: C901 - a terminal has many words
     """Return the lines that a terminal shows, which has been sent a text."""
     rows, row, column = [""], 0, 0
@@ -1162,7 +1153,7 @@ def test_way(way: Way, version: str, shelf: Shelf, short: Path, trusted_folder: 
     environment = environment_in(need(version), short)
     shelf.put(environment, f"pip =={PIPS[version]}", *way.requires)
     files = way.files(probe(environment))
-    project = write_project(environment.work / "evil", files)
+    project = write_files(environment.work / "evil", files)
     (project / "safesite").symlink_to(PACKAGE)
     archive = sdist(environment.root, "evil", "1.0", files)
     target = environment.root / "target"
@@ -1233,7 +1224,7 @@ def test_a_runner_with_environments_of_its_own(
     uv = (builder.uv, "pip", "install", "--quiet", "--python", environment.python)
     builder.run("a runner", *uv, *requires)
     project = environment.work / "evil"
-    write_project(project, {**with_backend(probe(environment)), **files})
+    write_files(project, {**with_backend(probe(environment)), **files})
     (project / "safesite").symlink_to(PACKAGE)
 
     stock = alone(environment, environment.python, *words.split(), cwd=project)

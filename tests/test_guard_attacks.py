@@ -481,15 +481,6 @@ def steal_once(
 # What concerns whole projects, and what the guard does before it watches.
 
 
-def written(folder: Path, files: Mapping[str, str]) -> Path:
-    """Write files; return the folder."""
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return folder
-
-
 def leaves(name: str) -> str:
     """Return code that leaves a marker."""
     return f"import os\nopen(os.environ['MARKERS'] + '/{name}', 'w').close()\n"
@@ -505,7 +496,9 @@ def test_no_module_of_a_project_runs_before_it_is_guarded(version: str, tmp_path
     environment = environments.make(need(version), tmp_path)
     never = {"builtins", "sys", "os", "io", "posix"}  # they are there already
     files = {f"{name}.py": leaves(name) for name in sys.stdlib_module_names - never}
-    setup = written(tmp_path / "project", {**files, "setup.py": EARLY_SETUP}) / "setup.py"
+    setup = (
+        guarded.write_files(tmp_path / "project", {**files, "setup.py": EARLY_SETUP}) / "setup.py"
+    )
     guarded.start(environment, environment.python, setup)
     assert "stringprep" in environment.ran()
     _, said = guarded.start(environment, environment.python, *guarded.launched(), setup)
@@ -520,7 +513,7 @@ INSTALLERS = ("-m pip --version", "-mpip --version", "-m pip.__main__ --version"
 def test_an_installer_is_not_taken_from_where_it_is_started(version: str, tmp_path: Path) -> None:
     environment = environments.make(need(version), tmp_path)
     names = ("pip/__init__.py", "pip/__main__.py", "argparse.py")
-    written(environment.work, {name: leaves("ran") for name in names})
+    guarded.write_files(environment.work, {name: leaves("ran") for name in names})
     for words in map(str.split, INSTALLERS):
         guarded.start(environment, environment.python, *words)
         assert environment.ran() == ["ran"]
@@ -594,7 +587,7 @@ def test_a_project_in_which_environments_lie(version: str, trusted_folder: Path)
     for name, launcher in {"stock": (), "guarded": guarded.launched()}.items():
         project, home = trusted_folder / name / "project", trusted_folder / name / "home"
         files = {"setup.py": CHECKOUT, "env/py/pyvenv.cfg": "", "env/py/bin/x": ""}
-        setup = written(project, files) / "setup.py"
+        setup = guarded.write_files(project, files) / "setup.py"
         home.mkdir()
         environment = environments.make(
             need(version), project / ".tox", system_site=True, HOME=str(home)
@@ -611,7 +604,7 @@ def test_a_copied_python_is_guarded(version: str, tmp_path: Path) -> None:
     other = environments.make(need(version), tmp_path / "other")
     other.python.unlink()
     shutil.copy(environment.interpreter.path.resolve(), other.python)
-    setup = written(tmp_path / "project", {"setup.py": leaves("ran")}) / "setup.py"
+    setup = guarded.write_files(tmp_path / "project", {"setup.py": leaves("ran")}) / "setup.py"
     code = f"import subprocess\nsubprocess.run([{str(other.python)!r}, {str(setup)!r}])"
     variables = {
         "LD_LIBRARY_PATH": str(environment.interpreter.path.resolve().parent.parent / "lib")
@@ -637,7 +630,7 @@ def test_a_pip_in_a_zip_file_that_downloads(version: str, builder: Builder, tmp_
     """Its runner of hooks is a temporary file, and what it has downloaded lies in TMPDIR."""
     environment = environments.make(need(version), tmp_path)
     work, secret = environment.work, guarded.token()
-    written(environment.home, {".netrc": secret})
+    guarded.write_files(environment.home, {".netrc": secret})
     archive = shutil.make_archive(str(work / "pip"), "zip", builder.pip.parent, "pip")
     netrc = str(environment.home / ".netrc")
     guarded.sdist(work, "thief", "1.0", {**IN_TREE, "backend.py": LINKED.format(netrc)})
@@ -671,12 +664,12 @@ for place in places:
 def test_a_link_where_python_has_found_code(version: str, tmp_path: Path) -> None:
     """Of the script, of a folder of the project, and of one that was not there yet."""
     environment = environments.make(need(version), tmp_path)
-    written(environment.home, {"letter": guarded.token()})
+    guarded.write_files(environment.home, {"letter": guarded.token()})
     project = environment.root / "project"
     places = [project / "setup.py", project / "src", environment.root / "tmp" / "later"]
     path = ":".join(map(str, places[1:]))
     for launcher in ((), guarded.launched()):
-        setup = written(project, {"setup.py": IN_PLACES, "src/x.py": ""}) / "setup.py"
+        setup = guarded.write_files(project, {"setup.py": IN_PLACES, "src/x.py": ""}) / "setup.py"
         words: list[str | Path] = [*launcher, setup, environment.home, *places]
         _, said = guarded.start(environment, environment.python, *words, PYTHONPATH=path)
         found = re.findall("read ([^ ]*) token", said)
@@ -752,14 +745,16 @@ def test_a_link_where_the_next_hook_is(
         folder = tmp_path / ("guarded" if launcher else "stock")
         environment = environments.make(need(version), folder)
         guarded.equip(environment, builder.pip.parent)
-        written(environment.site_packages / "build", {"__init__.py": "", "__main__.py": INSTALLER})
+        guarded.write_files(
+            environment.site_packages / "build", {"__init__.py": "", "__main__.py": INSTALLER}
+        )
         other, token = environment.root / "tmp" / "pip-req-build-other", guarded.token()
         victims = [environment.home / ".ssh" / "authorized_keys", other / "setup.py"]
         for victim in victims:
-            written(victim.parent, {victim.name: ""})
+            guarded.write_files(victim.parent, {victim.name: ""})
         names = {"keys": str(victims[0].parent), "other": str(other), "token": token, "way": way}
         project = environment.root / "project"
-        written(project, {**IN_TREE, "backend.py": BETWEEN_HOOKS.format(**names)})
+        guarded.write_files(project, {**IN_TREE, "backend.py": BETWEEN_HOOKS.format(**names)})
         words: list[str | Path] = [*launcher, "-m", "build", project]
         _, said = guarded.start(environment, environment.python, *words)
         changed = [victim.name for victim in victims if token in victim.read_text()]

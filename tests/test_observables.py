@@ -155,7 +155,7 @@ def in_turn(runs: Mapping[str, Run]) -> list[Any]:
     return [
         pytest.param(
             name,
-            marks=pytest.mark.rotated(6)
+            marks=pytest.mark.rotated
             if (run.since, run.until) == (everywhere.since, everywhere.until)
             else pytest.mark.rotated(3),
         )

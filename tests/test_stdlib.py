@@ -23,7 +23,7 @@ PACKAGER = "install your distributor's package of safesite or its patch (patches
 OWNER = f"Permission denied; do this as the folder's owner, or {PACKAGER} (os-error)\n"
 TELL = "import safesite; print(safesite.active(), safesite.__file__)"
 
-pytestmark = pytest.mark.rotated(6)  # what finds it, or it finds, on a third
+pytestmark = pytest.mark.rotated  # what finds it, or it finds
 
 
 @dataclasses.dataclass(frozen=True)

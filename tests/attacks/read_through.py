@@ -72,14 +72,19 @@ def by_cwd():
     aim.read("/proc/self/cwd/.ssh/id_rsa")
 
 
-def deep():
-    """Have a link in a folder whose path is as long as any may be."""
+def go_deep():
+    """Make a folder whose path is as long as any may be, and go there."""
     there = len(os.getcwd())
     while there < 4080:
         name = "d" * min(200, 4089 - there)
         os.mkdir(name)
         os.chdir(name)
         there += len(name) + 1
+
+
+def deep():
+    """Have a link in such a folder."""
+    go_deep()
     os.symlink(aim.SECRET, "linklinklink")
     aim.read("linklinklink")
 
@@ -88,12 +93,7 @@ def deep_from_descriptor():
     """The same, from the folder's descriptor."""
     os.makedirs("there")
     os.chdir("there")
-    there = len(os.getcwd())
-    while there < 4080:
-        name = "d" * min(200, 4089 - there)
-        os.mkdir(name)
-        os.chdir(name)
-        there += len(name) + 1
+    go_deep()
     folder = os.open(".", os.O_RDONLY)
     os.symlink(aim.SECRET, "linklinklink")
     os.chdir(aim.WORK)
